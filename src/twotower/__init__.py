@@ -1,0 +1,1 @@
+"""Two-tower text retrieval: small encoders, trained, measured and searched by a DVC pipeline."""

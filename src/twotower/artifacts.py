@@ -1,0 +1,323 @@
+"""Every artefact's path, form, reader and writer: the contract between the stages, in one place.
+
+Paths are relative to the repository's root, where DVC runs each stage. Writers write beside the
+final name and rename, so nothing half-written is ever seen under it. Formats are Parquet, npy
+without pickle, safetensors, JSON and CSV; nothing here loads a pickle. Tables need polars, which
+is imported only where one is read or written, so that a bare GPU machine can read token stores.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from twotower.errors import DataError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+PARAMS = Path("params.yaml")
+RAW = Path("data/raw")
+CORPUS = Path("data/corpus")
+VOCAB = Path("data/vocab")
+TOKENS = Path("data/tokens")
+BM25 = Path("data/bm25")
+UNTRAINED = Path("data/untrained")
+MODEL = Path("data/model")
+TRAINING = Path("data/training")
+EMBEDDINGS = Path("data/embeddings")
+INDEX = Path("data/index")
+EVALUATION = Path("data/evaluation")
+METRICS = Path("metrics/evaluation.json")
+RECALL_CURVES = Path("metrics/recall_at_k")
+
+STAGE_OUTPUTS: dict[str, tuple[Path, ...]] = {
+    "download": (RAW,),
+    "prepare": (CORPUS,),
+    "vocab": (VOCAB,),
+    "tokenize": (TOKENS,),
+    "bm25": (BM25,),
+    "untrained": (UNTRAINED,),
+    "train": (MODEL, TRAINING),
+    "embed": (EMBEDDINGS,),
+    "index": (INDEX,),
+    "evaluate": (EVALUATION, METRICS, RECALL_CURVES),
+}
+"""What each stage of dvc.yaml writes; a test compares the two."""
+
+PAD, UNK = 0, 1
+"""The two reserved token ids: padding (never part of a text) and any word without an id."""
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """Give a place beside `path` to write a file or folder to; on success it becomes `path`.
+
+    On any error, Ctrl-C included, what was written is removed and `path` stays as it was.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    _remove(partial)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield partial
+        _remove(path)
+        partial.rename(path)
+    except BaseException:
+        _remove(partial)
+        raise
+
+
+@contextlib.contextmanager
+def writing_folder(path: Path) -> Iterator[Path]:
+    """Like `writing`, with the folder made."""
+    with writing(path) as partial:
+        partial.mkdir(parents=True)
+        yield partial
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def require(path: Path, made_by: str) -> Path:
+    """Give `path` back if it exists, else raise with the stage that makes it."""
+    if not path.exists():
+        raise DataError(
+            f"{path} is missing: `dvc repro {made_by}` makes it (`dvc pull` fetches it)"
+        )
+    return path
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON with sorted keys, so that equal contents are equal bytes."""
+    text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write one npy file; object arrays (which would be pickled) are refused by numpy."""
+    np.save(path, array, allow_pickle=False)
+
+
+def read_array(path: Path, *, memory_map: bool = False) -> np.ndarray:
+    """Read one npy file, by default into memory."""
+    array: np.ndarray = np.load(path, mmap_mode="r" if memory_map else None, allow_pickle=False)
+    return array
+
+
+def fingerprint(folder: Path) -> str:
+    """Give the md5 of a folder's file names and bytes: names a trained model."""
+    digest = hashlib.md5(usedforsecurity=False)
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(path.relative_to(folder).as_posix().encode())
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "md5").digest())
+    return digest.hexdigest()
+
+
+def is_smoke(path: Path = RAW) -> bool:
+    """Whether the raw files are a smoke set: figures on it say only that the pipeline works."""
+    return bool(read_json(require(path, "download") / "source.json")["smoke"])
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The canonical corpus, whatever the source."""
+
+    passages: pl.DataFrame
+    """pid int64, text; one pid a distinct text."""
+    queries: pl.DataFrame
+    """qid int64, text, split; each has at least one relevant passage."""
+    qrels: pl.DataFrame
+    """qid int64, pid int64, grade int32, split; grade 1 and above is relevant."""
+    counts: dict[str, Any]
+    """What was found, dropped and why."""
+
+
+def write_corpus(corpus: Corpus, path: Path = CORPUS) -> None:
+    """Write the corpus folder."""
+    with writing_folder(path) as folder:
+        corpus.passages.write_parquet(folder / "passages.parquet")
+        corpus.queries.write_parquet(folder / "queries.parquet")
+        corpus.qrels.write_parquet(folder / "qrels.parquet")
+        write_json(folder / "counts.json", corpus.counts)
+
+
+def read_corpus(path: Path = CORPUS) -> Corpus:
+    """Read the corpus folder."""
+    import polars as pl
+
+    require(path, "prepare")
+    return Corpus(
+        passages=pl.read_parquet(path / "passages.parquet"),
+        queries=pl.read_parquet(path / "queries.parquet"),
+        qrels=pl.read_parquet(path / "qrels.parquet"),
+        counts=read_json(path / "counts.json"),
+    )
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The token ids: row i of `words` is the word with id i."""
+
+    words: pl.DataFrame
+    """word, count int64 (occurrences), df int64 (passages that hold it); <pad> and <unk> first."""
+    pretrained_VE: np.ndarray
+    """float32 rows of ids 0..V-1 that have a pretrained vector; later ids have none."""
+    counts: dict[str, Any]
+    """Sizes and rates."""
+
+
+def write_vocabulary(vocabulary: Vocabulary, path: Path = VOCAB) -> None:
+    """Write the vocabulary folder."""
+    with writing_folder(path) as folder:
+        vocabulary.words.write_parquet(folder / "words.parquet")
+        write_array(folder / "pretrained.npy", vocabulary.pretrained_VE)
+        write_array(folder / "df.npy", vocabulary.words["df"].to_numpy())
+        write_json(folder / "counts.json", vocabulary.counts)
+
+
+def read_words(path: Path = VOCAB) -> pl.DataFrame:
+    """Read the table of words alone: all that turning text into ids needs."""
+    import polars as pl
+
+    return pl.read_parquet(require(path, "vocab") / "words.parquet")
+
+
+@dataclass(frozen=True)
+class WordVectors:
+    """What the towers start from: numpy arrays alone."""
+
+    pretrained_VE: np.ndarray
+    """float32, rows of the first ids; see Vocabulary."""
+    df_W: np.ndarray
+    """int64, passages that hold each word, for all W ids."""
+    passages: int
+    """How many passages were counted."""
+
+
+def read_word_vectors(path: Path = VOCAB) -> WordVectors:
+    """Read the arrays of the vocabulary folder; needs no polars."""
+    require(path, "vocab")
+    return WordVectors(
+        pretrained_VE=read_array(path / "pretrained.npy"),
+        df_W=read_array(path / "df.npy"),
+        passages=int(read_json(path / "counts.json")["passages"]),
+    )
+
+
+@dataclass(frozen=True)
+class TokenStore:
+    """Texts as token ids, one after the other, without padding.
+
+    Text i is ids[offsets[i]:offsets[i + 1]]; it has at least one token.
+    """
+
+    ids: np.ndarray
+    """int32 (total tokens,)"""
+    offsets: np.ndarray
+    """int64 (texts + 1,)"""
+
+    def __len__(self) -> int:
+        """Texts."""
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """int64 (texts,), tokens a text."""
+        lengths: np.ndarray = np.diff(self.offsets)
+        return lengths
+
+    def take(self, rows: np.ndarray) -> TokenStore:
+        """Give the chosen texts, in the order of `rows`, as a store of their own."""
+        starts = self.offsets[rows]
+        lengths = self.offsets[rows + 1] - starts
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        where = np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])
+        return TokenStore(self.ids[where], offsets)
+
+
+def write_tokens(
+    stores: dict[str, TokenStore], counts: dict[str, Any], path: Path = TOKENS
+) -> None:
+    """Write named token stores (passages, queries) to one folder."""
+    with writing_folder(path) as folder:
+        for name, store in stores.items():
+            write_array(folder / f"{name}.ids.npy", store.ids)
+            write_array(folder / f"{name}.offsets.npy", store.offsets)
+        write_json(folder / "counts.json", counts)
+
+
+def read_tokens(name: str, path: Path = TOKENS) -> TokenStore:
+    """Read one token store, ids memory-mapped; rows follow the corpus table of that name."""
+    require(path, "tokenize")
+    ids = read_array(path / f"{name}.ids.npy", memory_map=True)
+    return TokenStore(ids, read_array(path / f"{name}.offsets.npy"))
+
+
+def write_runs(runs: dict[str, pl.DataFrame], path: Path) -> None:
+    """Write runs by their system's name: qid int64, pid int64, score float32, best first."""
+    with writing_folder(path) as folder:
+        for system, run in runs.items():
+            run.write_parquet(folder / f"{system}.parquet")
+
+
+def read_runs(path: Path, made_by: str) -> dict[str, pl.DataFrame]:
+    """Read every run of a folder."""
+    import polars as pl
+
+    files = sorted(require(path, made_by).glob("*.parquet"))
+    return {file.stem: pl.read_parquet(file) for file in files}
+
+
+def write_embeddings(
+    shape: tuple[int, int], fill: Callable[[np.ndarray], object], path: Path = EMBEDDINGS
+) -> None:
+    """Write the passage matrix, float32, row i for row i of the passages; `fill` sets its rows.
+
+    The rows go to disk as they are made, so the matrix need not fit in memory.
+    """
+    with writing_folder(path) as folder:
+        matrix = np.lib.format.open_memmap(folder / "passages.npy", "w+", np.float32, shape)
+        fill(matrix)
+        matrix.flush()
+
+
+def read_embeddings(path: Path = EMBEDDINGS) -> np.ndarray:
+    """Give the passage matrix, memory-mapped."""
+    return read_array(require(path, "embed") / "passages.npy", memory_map=True)
+
+
+def write_training_log(
+    steps: list[dict[str, float]], epochs: list[dict[str, float]], path: Path = TRAINING
+) -> None:
+    """Write steps.csv and epochs.csv, the curves that `dvc plots` draws; they hold no times."""
+    import polars as pl
+
+    with writing_folder(path) as folder:
+        for name, rows in (("steps", steps), ("epochs", epochs)):
+            table = pl.DataFrame(rows, infer_schema_length=None)
+            table.with_columns(pl.col(pl.Float64).round(6)).write_csv(folder / f"{name}.csv")
+
+
+def read_epochs(path: Path = TRAINING) -> pl.DataFrame:
+    """Read the curve of the epochs."""
+    import polars as pl
+
+    return pl.read_csv(require(path, "train") / "epochs.csv")
