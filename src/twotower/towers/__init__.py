@@ -1,0 +1,1 @@
+"""Encoders, the pair of towers, their similarity and losses. Needs torch and numpy alone."""
