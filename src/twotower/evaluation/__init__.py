@@ -1,0 +1,1 @@
+"""Measuring rankings: metrics, runs in TREC's form, significance, the results table."""

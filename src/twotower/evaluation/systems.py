@@ -1,0 +1,70 @@
+"""The systems that every table compares, as runs over the same pool and queries.
+
+Random order, untrained vectors, the model's own start, BM25, the dense model, and the fusion of
+the last two with a weight that dev chose.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from twotower.artifacts import Corpus
+from twotower.config import Evaluate
+from twotower.evaluation.judge import judge, score
+from twotower.retrieval.fusion import fuse
+from twotower.retrieval.runs import make_run
+
+FUSION_WEIGHTS = tuple(tenth / 10 for tenth in range(1, 10))
+
+
+def assemble(
+    corpus: Corpus,
+    queries: pl.DataFrame,
+    ready: dict[str, pl.DataFrame],
+    config: Evaluate,
+    seed: int,
+) -> tuple[dict[str, pl.DataFrame], float]:
+    """Add the random and the fused run to those that are ready, in the order of the tables.
+
+    ready: mean, idf_mean, start, bm25 and dense. Also gives the dense run's weight in the fusion.
+    """
+    weight = choose_fusion_weight(corpus, ready["dense"], ready["bm25"], config)
+    fused = fuse(ready["dense"], ready["bm25"], weight, config.depth, queries["qid"])
+    chance = random_run(corpus, queries, config.depth, seed)
+    order = ("mean", "idf_mean", "start", "bm25", "dense")
+    return {"random": chance, **{name: ready[name] for name in order}, "fused": fused}, weight
+
+
+def random_run(corpus: Corpus, queries: pl.DataFrame, depth: int, seed: int) -> pl.DataFrame:
+    """Retrieve passages at random, a seeded sample a query: what chance scores on this pool."""
+    generator, pool = np.random.default_rng(seed), len(corpus.passages)
+    size = min(depth, pool)
+    rows = np.stack([generator.choice(pool, size, replace=False) for _ in range(len(queries))])
+    scores = np.broadcast_to(np.arange(size, 0, -1, dtype=np.float32), rows.shape)
+    return make_run(queries["qid"], corpus.passages["pid"], scores, rows)
+
+
+def choose_fusion_weight(
+    corpus: Corpus, dense: pl.DataFrame, bm25: pl.DataFrame, config: Evaluate
+) -> float:
+    """Give the weight of the dense run with the best MRR@10 of the fusion on dev."""
+    qids, qrels = of_split(corpus, "dev")
+
+    def quality(weight: float) -> float:
+        fused = fuse(only(dense, qids), only(bm25, qids), weight, config.depth, qids)
+        judged = judge(fused, qrels, qids, config.graded_relevant_from)
+        return float(score(judged, config.depth)["mrr_at_10"].mean())
+
+    return max(FUSION_WEIGHTS, key=quality)
+
+
+def of_split(corpus: Corpus, split: str) -> tuple[pl.Series, pl.DataFrame]:
+    """Give a split's qids and qrels."""
+    here = pl.col("split") == split
+    return corpus.queries.filter(here)["qid"], corpus.qrels.filter(here)
+
+
+def only(run: pl.DataFrame, qids: pl.Series) -> pl.DataFrame:
+    """Give the part of a run that answers the given queries."""
+    return run.filter(pl.col("qid").is_in(qids.implode()))
