@@ -1,0 +1,29 @@
+"""What every stage script shares: this repository's own code, and errors without a traceback.
+
+Importing it puts `src` of the repository that the script lies in first on the path. `dvc exp run
+--temp` and `--queue` run a copy of the repository; an installed package would be the workspace's.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+
+from twotower import config
+from twotower.errors import TwoTowerError
+
+
+def run(stage: Callable[[config.Params], None]) -> None:
+    """Check params.yaml, run the stage, and exit: 1 for the user's errors, 130 for Ctrl-C."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        stage(config.load())
+    except TwoTowerError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        print("stopped; nothing was written", file=sys.stderr)
+        sys.exit(130)

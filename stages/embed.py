@@ -1,0 +1,25 @@
+"""Stage embed: encode every passage with the passage tower."""
+
+from __future__ import annotations
+
+from _stage import run
+from twotower import devices
+from twotower.artifacts import read_tokens, write_embeddings
+from twotower.config import Params
+from twotower.towers import model
+from twotower.towers.encode import encode_into
+
+
+def main(params: Params) -> None:
+    """Encode and write the passage matrix."""
+    device, passages = devices.choose(params.device), read_tokens("passages")
+    towers = model.load().to(device)
+    tokens = params.embed.batch_tokens
+    write_embeddings(
+        (len(passages), towers.width),
+        lambda out: encode_into(out, towers.passages, passages, device, batch_tokens=tokens),
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,24 @@
+"""Stage tokenize: turn every text into token ids (named so as not to hide Python's tokenize)."""
+
+from __future__ import annotations
+
+import logging
+
+from _stage import run
+from twotower.artifacts import read_corpus, read_words, write_tokens
+from twotower.config import Params
+from twotower.text.tokenizer import Tokenizer, loss_by_split
+
+
+def main(params: Params) -> None:
+    """Tokenize passages and queries; write their stores and how much was lost."""
+    corpus, tokenizer = read_corpus(), Tokenizer(read_words())
+    passages = tokenizer(corpus.passages["text"], params.tokenize.max_passage_tokens)
+    queries = tokenizer(corpus.queries["text"], params.tokenize.max_query_tokens)
+    counts = loss_by_split(passages, queries, corpus.queries["split"])
+    write_tokens({"passages": passages.store, "queries": queries.store}, counts)
+    logging.info("%s", counts)
+
+
+if __name__ == "__main__":
+    run(main)
