@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 from twotower import config
 from twotower.errors import TwoTowerError
+
+
+def say(counts: Mapping[str, object], about: str = "") -> None:
+    """Print counts on one line."""
+    parts = (f"{name.replace('_', ' ')} {value}" for name, value in counts.items())
+    logging.info("%s%s", f"{about}: " if about else "", ", ".join(parts))
 
 
 def run(stage: Callable[[config.Params], None]) -> None:

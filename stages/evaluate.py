@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from _stage import run
-from twotower import artifacts, devices, tracking
+from twotower import artifacts, devices, files, tracking
 from twotower.config import Params
 from twotower.data import rows
 from twotower.evaluation import report, summary, systems
@@ -30,7 +30,7 @@ def main(params: Params) -> None:
     reports = report.evaluate(corpus, runs, params.evaluate, params.seed)
     figures = summary.collect(corpus, reports, weight)
     report.write(corpus, reports, runs, figures)
-    tracking.add_results(params, artifacts.fingerprint(artifacts.MODEL), summary.flatten(figures))
+    tracking.add_results(params, files.fingerprint(artifacts.MODEL), summary.flatten(figures))
     logging.info("\n%s", summary.table(figures))
 
 

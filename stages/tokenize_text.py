@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-
-from _stage import run
+from _stage import run, say
 from twotower.artifacts import read_corpus, read_words, write_tokens
 from twotower.config import Params
 from twotower.text.tokenizer import Tokenizer, loss_by_split
@@ -17,7 +15,8 @@ def main(params: Params) -> None:
     queries = tokenizer(corpus.queries["text"], params.tokenize.max_query_tokens)
     counts = loss_by_split(passages, queries, corpus.queries["split"])
     write_tokens({"passages": passages.store, "queries": queries.store}, counts)
-    logging.info("%s", counts)
+    for texts, loss in counts.items():
+        say(loss, texts)
 
 
 if __name__ == "__main__":

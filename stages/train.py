@@ -8,7 +8,6 @@ from _stage import run
 from twotower import devices, tracking
 from twotower.artifacts import (
     MODEL,
-    fingerprint,
     read_corpus,
     read_tokens,
     read_word_vectors,
@@ -16,6 +15,7 @@ from twotower.artifacts import (
 )
 from twotower.config import Params
 from twotower.data import rows
+from twotower.files import fingerprint
 from twotower.towers import model
 from twotower.training.dev import make_dev_set
 from twotower.training.loop import train

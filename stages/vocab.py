@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-
-from _stage import run
+from _stage import run, say
 from twotower.artifacts import RAW, read_corpus, require, write_vocabulary
 from twotower.config import Params
 from twotower.text import vocabulary
@@ -15,7 +13,7 @@ def main(params: Params) -> None:
     vectors = require(RAW, "download") / "vectors"
     built = vocabulary.build(read_corpus(), vectors, params.vocab.width, params.vocab.min_count)
     write_vocabulary(built)
-    logging.info("%s", built.counts)
+    say(built.counts)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,12 @@
 """Every artefact's path, form, reader and writer: the contract between the stages, in one place.
 
-Paths are relative to the repository's root, where DVC runs each stage. Writers write beside the
-final name and rename, so nothing half-written is ever seen under it. Formats are Parquet, npy
-without pickle, safetensors, JSON and CSV; nothing here loads a pickle. Tables need polars, which
-is imported only where one is read or written, so that a bare GPU machine can read token stores.
+Paths are relative to the repository's root, where DVC runs each stage. Tables need polars, which is
+imported only where one is read or written, so that a bare GPU machine can read token stores.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from twotower.errors import DataError
+from twotower.files import read_array, read_json, write_array, write_json, writing_folder
 
 if TYPE_CHECKING:
     import polars as pl
@@ -57,39 +52,6 @@ PAD, UNK = 0, 1
 """The two reserved token ids: padding (never part of a text) and any word without an id."""
 
 
-@contextlib.contextmanager
-def writing(path: Path) -> Iterator[Path]:
-    """Give a place beside `path` to write a file or folder to; on success it becomes `path`.
-
-    On any error, Ctrl-C included, what was written is removed and `path` stays as it was.
-    """
-    partial = path.with_name(f".{path.name}.partial")
-    _remove(partial)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        yield partial
-        _remove(path)
-        partial.rename(path)
-    except BaseException:
-        _remove(partial)
-        raise
-
-
-@contextlib.contextmanager
-def writing_folder(path: Path) -> Iterator[Path]:
-    """Like `writing`, with the folder made."""
-    with writing(path) as partial:
-        partial.mkdir(parents=True)
-        yield partial
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
 def require(path: Path, made_by: str) -> Path:
     """Give `path` back if it exists, else raise with the stage that makes it."""
     if not path.exists():
@@ -97,38 +59,6 @@ def require(path: Path, made_by: str) -> Path:
             f"{path} is missing: `dvc repro {made_by}` makes it (`dvc pull` fetches it)"
         )
     return path
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON with sorted keys, so that equal contents are equal bytes."""
-    text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
-
-
-def read_json(path: Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def write_array(path: Path, array: np.ndarray) -> None:
-    """Write one npy file; object arrays (which would be pickled) are refused by numpy."""
-    np.save(path, array, allow_pickle=False)
-
-
-def read_array(path: Path, *, memory_map: bool = False) -> np.ndarray:
-    """Read one npy file, by default into memory."""
-    array: np.ndarray = np.load(path, mmap_mode="r" if memory_map else None, allow_pickle=False)
-    return array
-
-
-def fingerprint(folder: Path) -> str:
-    """Give the md5 of a folder's file names and bytes: names a trained model."""
-    digest = hashlib.md5(usedforsecurity=False)
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(path.relative_to(folder).as_posix().encode())
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "md5").digest())
-    return digest.hexdigest()
 
 
 def is_smoke(path: Path = RAW) -> bool:

@@ -81,8 +81,9 @@ def _search(options: argparse.Namespace) -> None:
 
 
 def _table(_options: argparse.Namespace) -> None:
-    from twotower.artifacts import METRICS, read_json, require
+    from twotower.artifacts import METRICS, require
     from twotower.evaluation import summary
+    from twotower.files import read_json
 
     sys.stdout.write(summary.table(read_json(require(METRICS, "evaluate"))) + "\n")
 

@@ -108,7 +108,7 @@ class Model:
     random_dims: Annotated[int, Within(0, 8192)]
     """Seeded random dimensions beside the pretrained ones: they give each word an identity."""
     token_weights: Annotated[str, OneOf(("none", "idf", "learned"))]
-    """average: how much each word counts; learned starts from idf."""
+    """average: how much each word counts; learned is idf times a learned factor."""
     hidden: Annotated[int, Within(1, 8192)]
     """rnn, gru, lstm: width of the state, in one direction."""
     bidirectional: bool
@@ -158,7 +158,7 @@ class Bm25:
 class Evaluate:
     """What is measured."""
 
-    depth: Annotated[int, Within(1, 1_000_000)]
+    depth: Annotated[int, Within(10, 1_000_000)]
     """Passages retrieved a query; also the largest k of recall."""
     graded_relevant_from: Annotated[int, Within(1, 100)]
     """In a split with grades above 1: the smallest grade that MRR, recall and precision count."""
@@ -219,6 +219,16 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     class Loader(yaml.SafeLoader):
         """PyYAML reads 1e-05 as a text (YAML 1.1); dvc writes floats that way (YAML 1.2)."""
 
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+            """Refuse a key that stands twice: PyYAML would take the last one."""
+            seen: set[str] = set()
+            for key, _ in node.value:
+                if str(key.value) in seen:
+                    line = key.start_mark.line + 1
+                    raise yaml.YAMLError(f"line {line}: key {key.value} stands twice")
+                seen.add(str(key.value))
+            return super().construct_mapping(node, deep)
+
     Loader.add_implicit_resolver(
         "tag:yaml.org,2002:float",
         re.compile(r"^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)$"),
@@ -229,8 +239,10 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506
     except FileNotFoundError:
         raise ConfigError(f"{path}: not found; run from the root of the repository") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not readable as YAML: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: not readable: {error.strerror}") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: holds {type(content).__name__}, expected sections and keys")
     return content

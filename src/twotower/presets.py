@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from twotower import config
-from twotower.artifacts import PARAMS, writing
+from twotower.artifacts import PARAMS
 from twotower.errors import ConfigError
+from twotower.files import writing
 
 FOLDER = Path("presets")
 VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")

@@ -110,7 +110,8 @@ def _store(params: Params) -> tuple[MlflowClient, str]:
     from filelock import FileLock
     from mlflow import MlflowClient
 
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    for noisy in ("alembic", "mlflow.store.db.utils"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     root = Path(os.environ.get("DVC_ROOT", ".")).resolve()
     uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
     # Four processes that create the database at once spoil it, and the artefact folder is frozen

@@ -25,6 +25,7 @@ def build(raw: RawCorpus, *, smoke: bool) -> Corpus:
     judged = asked.join(qrels.filter(pl.col("grade") >= 1), on="qid", how="semi")
     _refuse_useless(raw, judged)
     queries = _without_repeats(judged)
+    _refuse_emptied(judged, queries)
     qrels = qrels.join(queries.select("qid"), on="qid", how="semi")
     counts = {
         "smoke": smoke,
@@ -93,6 +94,15 @@ def _without_repeats(judged: pl.DataFrame) -> pl.DataFrame:
     best = rank.min().over(key)
     order = pl.when(rank == 2).then(0).when(rank == 1).then(1).otherwise(2)
     return judged.filter(rank == best).sort(order, "split", maintain_order=True)
+
+
+def _refuse_emptied(judged: pl.DataFrame, queries: pl.DataFrame) -> None:
+    for split in judged["split"].unique(maintain_order=True):
+        if queries.filter(pl.col("split") == split).is_empty():
+            raise DataError(
+                f"split {split}: each of its queries that has a relevant passage stands in an "
+                "evaluated split or dev too, and is dropped here; the splits must differ"
+            )
 
 
 def _count_split(

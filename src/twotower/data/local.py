@@ -25,7 +25,15 @@ def copy(data: Data, folder: Path) -> None:
     for part, files in (("corpus", wanted), ("vectors", [vector_file])):
         (folder / part).mkdir()
         for file in files:
-            shutil.copyfile(file, folder / part / file.name)
+            _copy_file(file, folder / part / file.name)
+
+
+def _copy_file(file: Path, target: Path) -> None:
+    """Copy one file; a folder of that name, a dangling link or a lack of rights is the user's."""
+    try:
+        shutil.copyfile(file, target)
+    except OSError as error:
+        raise DataError(f"{file}: not readable as a file: {error.strerror}") from None
 
 
 def _vector_file(path: Path) -> Path:

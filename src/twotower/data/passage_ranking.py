@@ -45,8 +45,7 @@ def read(folder: Path) -> RawCorpus:
 
 
 def _splits(folder: Path) -> list[str]:
-    queries = {path.name.split(".")[1] for path in folder.glob("queries.*.tsv")}
-    qrels = {path.name.split(".")[1] for path in folder.glob("qrels.*.tsv")}
+    queries, qrels = _named(folder, "queries"), _named(folder, "qrels")
     if not queries or queries != qrels:
         alone = ", ".join(sorted(queries ^ qrels)) or "none found"
         raise DataError(
@@ -54,6 +53,12 @@ def _splits(folder: Path) -> list[str]:
             f"without a partner: {alone}"
         )
     return sorted(queries)
+
+
+def _named(folder: Path, kind: str) -> set[str]:
+    """Give the splits that have a file of one kind; a name may hold dots, as in dev.small."""
+    paths = folder.glob(f"{kind}.*.tsv")
+    return {path.name.removeprefix(f"{kind}.").removesuffix(".tsv") for path in paths}
 
 
 def _refuse_unknown(

@@ -48,34 +48,50 @@ def _read_file(path: Path) -> pl.DataFrame:
         missing = [name for name in COLUMNS if name not in names]
         if missing:
             raise DataError(f"{path}: no column {', '.join(missing)}; found {', '.join(names)}")
-        table = pl.read_parquet(path, columns=list(COLUMNS)).unnest("passages")
-        rows = table.select(
-            pl.col("query_id").cast(pl.Int64).alias("qid"),
-            pl.col("query").alias("text"),
-            pl.lit(_split(path)).alias("split"),
-            pl.col("is_selected").cast(pl.List(pl.Int32)),
-            pl.col("passage_text").cast(pl.List(pl.String)),
-        )
-    except pl.exceptions.ColumnNotFoundError as error:
-        raise DataError(f"{path}: passages lacks a field: {error}") from None
+        table = pl.read_parquet(path, columns=list(COLUMNS), glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"{path}: not readable as Parquet, fetch it again: {error}") from None
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"{path}: not readable as Parquet, fetch it again: {reason}") from None
+    rows = _in_types(table, path)
     _refuse_uneven(rows, path)
+    refuse_duplicates(rows.drop("split"), "qid", str(path))
     return rows
 
 
+def _in_types(table: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """Give the columns in their types here; whole numbers in a text are taken, fractions not."""
+    if table.schema["query_id"].is_float():
+        raise DataError(f"{path}: query_id holds fractions, expected whole numbers")
+    passages = pl.col("passages").struct
+    try:
+        return table.select(
+            pl.col("query_id").cast(pl.Int64).alias("qid"),
+            pl.col("query").cast(pl.String).alias("text"),
+            pl.lit(_split(path)).alias("split"),
+            passages.field("is_selected").cast(pl.List(pl.Int32)),
+            passages.field("passage_text").cast(pl.List(pl.String)),
+        )
+    except pl.exceptions.PolarsError as error:
+        found = ", ".join(f"{name} {kind}" for name, kind in table.schema.items())
+        reason = str(error).partition("\n")[0]
+        raise DataError(
+            f"{path}: expected query_id (whole numbers), query (text) and passages (a struct of "
+            f"lists is_selected and passage_text); found {found}: {reason}"
+        ) from None
+
+
 def _refuse_uneven(rows: pl.DataFrame, path: Path) -> None:
-    """Labels and texts of a row are parallel lists; no query may be missing."""
+    """Labels and texts of a row are parallel lists; no query may be missing. Row 1 is the first."""
     if rows.is_empty():
         raise DataError(f"{path}: the file has no rows")
-    uneven = pl.col("is_selected").list.len() != pl.col("passage_text").list.len()
-    bad = rows.with_row_index("row").filter(
+    uneven = pl.col("is_selected").list.len().ne_missing(pl.col("passage_text").list.len())
+    bad = rows.with_row_index("row", offset=1).filter(
         uneven | pl.col("qid").is_null() | pl.col("text").is_null()
     )
     if not bad.is_empty():
         raise DataError(
-            f"{path}, row {bad['row'][0]} (query_id {bad['qid'][0]}): query or id is missing, or "
-            "is_selected and passage_text have different lengths"
+            f"{path}, row {bad['row'][0]} of {len(rows)} (query_id {bad['qid'][0]}): "
+            "query or id is missing, or is_selected and passage_text have different lengths"
         )
 
 

@@ -34,5 +34,13 @@ def refuse_duplicates(table: pl.DataFrame, column: str, where: str) -> None:
     if len(twice):
         raise DataError(
             f"{where}: {column} {twice[0]} stands there more than once ({twice.n_unique()} such "
-            "ids); every id must be unique"
+            f"ids{_splits_of(table, column, twice[0])}); every id must be unique"
         )
+
+
+def _splits_of(table: pl.DataFrame, column: str, value: int) -> str:
+    """Say where an id of a table of several splits stands."""
+    if "split" not in table.columns:
+        return ""
+    splits = table.filter(pl.col(column) == value)["split"].unique(maintain_order=True)
+    return f"; this one in {' and '.join(splits)}"

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from twotower.artifacts import RAW, write_json, writing_folder
+from twotower.artifacts import RAW
 from twotower.config import Data
 from twotower.data import local, sample
+from twotower.files import write_json, writing_folder
 
 
 @dataclass(frozen=True)

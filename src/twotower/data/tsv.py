@@ -7,12 +7,16 @@ the first line that is wrong.
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
+from codecs import BOM_UTF8
 from pathlib import Path
 
 import polars as pl
 
 from twotower.errors import DataError
+
+LIMIT: dict[type[pl.DataType], int] = {pl.Int32: 2**31, pl.Int64: 2**63}
 
 
 def read_tsv(path: Path, columns: dict[str, type[pl.DataType]]) -> pl.DataFrame:
@@ -29,12 +33,14 @@ def read_tsv(path: Path, columns: dict[str, type[pl.DataType]]) -> pl.DataFrame:
             has_header=False,
             schema=dict.fromkeys(columns, pl.String),
             empty_string_is_null=False,
+            glob=False,
         )
         numbers = [name for name, kind in columns.items() if kind != pl.String]
         table = table.with_columns(pl.col(name).str.strip_chars() for name in numbers)
         table = table.cast(dict(columns))  # type: ignore[arg-type]
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise _first_fault(path, columns) or DataError(f"{path}: {error}") from None
+        first_line = str(error).partition("\n")[0]
+        raise _first_fault(path, columns) or DataError(f"{path}: {first_line}") from None
     if table.is_empty() or _suspicious(table):
         fault = _first_fault(path, columns)
         if fault:
@@ -57,13 +63,15 @@ def _first_fault(path: Path, columns: dict[str, type[pl.DataType]]) -> DataError
     try:
         with opened(path, "rb") as lines:
             for number, line in enumerate(lines, 1):
-                fault = _fault(line, columns)
+                fault = _fault(line.removeprefix(BOM_UTF8) if number == 1 else line, columns)
                 if fault:
                     return DataError(f"{path}, line {number}: {fault}")
-    except (OSError, EOFError, zlib.error) as broken:
+    except (EOFError, zlib.error, gzip.BadGzipFile) as broken:
         return DataError(
             f"{path}, after line {number}: {broken}; cut off or not gzip, fetch the file again"
         )
+    except OSError as error:
+        return DataError(f"{path}: {error.strerror or error}")
     if number == 0:
         return DataError(f"{path}: the file is empty; expected lines of {_layout(columns)}")
     return None
@@ -77,12 +85,19 @@ def _fault(line: bytes, columns: dict[str, type[pl.DataType]]) -> str:
         fields = line.decode("utf-8").rstrip("\r\n").split("\t")
     except UnicodeDecodeError as error:
         return f"not UTF-8 ({error.reason} at byte {error.start}); convert the file to UTF-8"
+    if fields == [""]:
+        return "the line is empty; remove it"
     if len(fields) != len(columns):
         return f"{len(fields)} field(s), expected {len(columns)}: {_layout(columns)}"
     for (name, kind), value in zip(columns.items(), fields, strict=True):
-        if kind != pl.String and not value.strip().removeprefix("-").isdecimal():
-            return f"{name} is {value[:40]!r}, expected a whole number"
+        if kind != pl.String and not _is_whole_number(value.strip(), LIMIT[kind]):
+            return f"{name} is {value[:40]!r}, expected a whole number ({kind})"
     return ""
+
+
+def _is_whole_number(value: str, limit: int) -> bool:
+    """Whether polars takes a text as a number of the type that ends below the limit."""
+    return bool(re.fullmatch(r"[-+]?0*[0-9]{1,19}", value)) and -limit <= int(value) < limit
 
 
 def _layout(columns: dict[str, type[pl.DataType]]) -> str:

@@ -49,11 +49,16 @@ def judge(run: pl.DataFrame, qrels: pl.DataFrame, qids: pl.Series, graded_from: 
 
     run: (qid, pid, score), best first a query; queries of `qids` that it lacks score 0.
     graded_from: the smallest relevant grade in qrels with grades above 1; else 1 is relevant.
-    Raises DataError for a query without qrels.
+    Raises DataError for a query without a relevant passage.
     """
     judged_QJ = _grades(qrels, qids)
-    if (judged_QJ.max(axis=1, initial=0) < 1).any():
-        raise DataError("a query of the split has no relevant passage in the qrels")
+    hopeless_Q = judged_QJ.max(axis=1, initial=0) < 1
+    if hopeless_Q.any():
+        raise DataError(
+            f"{hopeless_Q.sum()} of {len(qids)} queries have no relevant passage (grade 1 or more) "
+            f"in the qrels, the first is qid {qids[int(hopeless_Q.argmax())]}; drop them: "
+            "`dvc repro prepare` does"
+        )
     relevant_from = graded_from if judged_QJ.max() > 1 else 1
     found = run.join(
         qrels.select("qid", "pid", "grade"), on=["qid", "pid"], how="left", maintain_order="left"

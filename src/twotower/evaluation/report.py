@@ -9,21 +9,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from twotower.artifacts import (
-    EVALUATION,
-    METRICS,
-    RECALL_CURVES,
-    Corpus,
-    write_json,
-    writing,
-    writing_folder,
-)
+from twotower.artifacts import EVALUATION, METRICS, RECALL_CURVES, Corpus
 from twotower.config import Evaluate
 from twotower.data.corpus import evaluation_splits
 from twotower.evaluation import trec
-from twotower.evaluation.judge import Judged, judge, recall_curve, score
+from twotower.evaluation.judge import judge, recall_curve, score
 from twotower.evaluation.significance import paired_randomisation, standard_error
 from twotower.evaluation.systems import of_split, only
+from twotower.files import write_json, writing, writing_folder
 
 EXPORTED = ("bm25", "dense", "fused")
 """Systems whose runs are written as TREC files."""
@@ -55,25 +48,25 @@ def report_split(
 ) -> SplitReport:
     """Judge every system's run on one split."""
     qids, qrels = of_split(corpus, split)
-    judged = {
-        system: judge(only(run, qids), qrels, qids, config.graded_relevant_from)
-        for system, run in runs.items()
-    }
-    scores = {system: score(seen, config.depth) for system, seen in judged.items()}
+    scores, curves = {}, {}
+    for system, run in runs.items():  # one at a time: a judged run is large
+        judged = judge(only(run, qids), qrels, qids, config.graded_relevant_from)
+        scores[system] = score(judged, config.depth)
+        curves[system] = recall_curve(judged, config.depth)
     figures: dict[str, Any] = {"pool": len(corpus.passages), "queries": len(qids)}
     for system, values in scores.items():
         figures[system] = {name: round(float(each.mean()), 6) for name, each in values.items()}
         figures[system]["mrr_at_10_se"] = round(standard_error(values["mrr_at_10"]), 6)
-    main = main_metric(next(iter(judged.values())))
+    main = main_metric(qrels)
     for rival in ("start", "bm25"):
         p = paired_randomisation(scores["dense"][main], scores[rival][main], seed)
         figures["dense"][f"{main}_p_against_{rival}"] = round(p, 6)
-    return SplitReport(figures, _curve(judged, config.depth), _per_query(qids, scores))
+    return SplitReport(figures, _curve(curves), _per_query(qids, scores))
 
 
-def main_metric(judged: Judged) -> str:
+def main_metric(qrels: pl.DataFrame) -> str:
     """Name the metric that a split is decided by: nDCG@10 where qrels are graded, else MRR@10."""
-    return "ndcg_at_10" if judged.judged_QJ.max() > 1 else "mrr_at_10"
+    return "mrr_at_10" if qrels.filter(pl.col("grade") > 1).is_empty() else "ndcg_at_10"
 
 
 def write(
@@ -105,8 +98,7 @@ def _write_details(
             trec.write_run(only(runs[system], qids), system, folder / f"{split}.{system}.run")
 
 
-def _curve(judged: dict[str, Judged], depth: int) -> pl.DataFrame:
-    curves = {system: recall_curve(seen, depth) for system, seen in judged.items()}
+def _curve(curves: dict[str, dict[int, float]]) -> pl.DataFrame:
     rows = {
         system: [round(value, 6) for value in curve.values()] for system, curve in curves.items()
     }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-BLOCK = 1_000
+BLOCK_SIGNS = 10_000_000
+"""Signs held at once: 80 MB as float64."""
 
 
 def paired_randomisation(
@@ -18,8 +19,9 @@ def paired_randomisation(
     difference_Q = (first_Q - second_Q).astype(np.float64)
     observed = abs(difference_Q.sum()) - 1e-9
     generator, extreme = np.random.default_rng(seed), 0
-    for start in range(0, rounds, BLOCK):
-        size = (min(BLOCK, rounds - start), len(difference_Q))
+    block = max(1, BLOCK_SIGNS // len(difference_Q))
+    for start in range(0, rounds, block):
+        size = (min(block, rounds - start), len(difference_Q))
         signs = generator.integers(0, 2, size, dtype=np.int8) * 2 - 1
         extreme += int((np.abs(signs @ difference_Q) >= observed).sum())
     return (extreme + 1) / (rounds + 1)

@@ -10,8 +10,9 @@ from typing import Any
 
 import polars as pl
 
-from twotower.artifacts import TOKENS, VOCAB, Corpus, read_epochs, read_json
+from twotower.artifacts import TOKENS, VOCAB, Corpus, read_epochs
 from twotower.evaluation.report import SplitReport
+from twotower.files import read_json
 
 SYSTEM_NAMES = {
     "random": "random order",

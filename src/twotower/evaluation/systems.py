@@ -12,7 +12,7 @@ import polars as pl
 from twotower.artifacts import Corpus
 from twotower.config import Evaluate
 from twotower.evaluation.judge import judge, score
-from twotower.retrieval.fusion import fuse
+from twotower.retrieval.fusion import align, fuse, weigh
 from twotower.retrieval.runs import make_run
 
 FUSION_WEIGHTS = tuple(tenth / 10 for tenth in range(1, 10))
@@ -37,12 +37,17 @@ def assemble(
 
 
 def random_run(corpus: Corpus, queries: pl.DataFrame, depth: int, seed: int) -> pl.DataFrame:
-    """Retrieve passages at random, a seeded sample a query: what chance scores on this pool."""
+    """Retrieve passages at random: what chance scores on this pool.
+
+    The pool is shuffled once, and each query reads on from a random place of it, round the end: any
+    such stretch is a random sample without repeats, and costs nothing but itself.
+    """
     generator, pool = np.random.default_rng(seed), len(corpus.passages)
-    size = min(depth, pool)
-    rows = np.stack([generator.choice(pool, size, replace=False) for _ in range(len(queries))])
-    scores = np.broadcast_to(np.arange(size, 0, -1, dtype=np.float32), rows.shape)
-    return make_run(queries["qid"], corpus.passages["pid"], scores, rows)
+    shuffled, size = generator.permutation(pool), min(depth, pool)
+    starts_Q1 = generator.integers(0, pool, (len(queries), 1))
+    rows_QK = shuffled[(starts_Q1 + np.arange(size)) % pool]
+    scores_QK = np.broadcast_to(np.arange(size, 0, -1), rows_QK.shape)
+    return make_run(queries["qid"], corpus.passages["pid"], scores_QK, rows_QK)
 
 
 def choose_fusion_weight(
@@ -50,11 +55,12 @@ def choose_fusion_weight(
 ) -> float:
     """Give the weight of the dense run with the best MRR@10 of the fusion on dev."""
     qids, qrels = of_split(corpus, "dev")
+    aligned, depth = align(only(dense, qids), only(bm25, qids)), min(config.depth, 10)
 
     def quality(weight: float) -> float:
-        fused = fuse(only(dense, qids), only(bm25, qids), weight, config.depth, qids)
+        fused = weigh(aligned, weight, depth, qids)
         judged = judge(fused, qrels, qids, config.graded_relevant_from)
-        return float(score(judged, config.depth)["mrr_at_10"].mean())
+        return float(score(judged, depth)["mrr_at_10"].mean())
 
     return max(FUSION_WEIGHTS, key=quality)
 

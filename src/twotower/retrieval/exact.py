@@ -10,7 +10,8 @@ import torch
 
 from twotower.towers.model import similarity
 
-BLOCK_QUERIES = 256
+BLOCK_SCORES = 2**28
+"""Scores held at once: 1 GiB."""
 
 
 @torch.inference_mode()
@@ -20,9 +21,10 @@ def search(
     """Give scores float32 (Q, K) and passage rows int64 (Q, K), best first; K = min(k, N)."""
     k = min(k, len(passages_ND))
     passages = torch.from_numpy(passages_ND)
+    block_queries = max(1, min(256, BLOCK_SCORES // max(1, len(passages_ND))))
     found = [
         similarity(block, passages).topk(k, dim=1)
-        for block in torch.from_numpy(queries_QD).split(BLOCK_QUERIES)
+        for block in torch.from_numpy(queries_QD).split(block_queries)
     ]
     scores = torch.cat([part.values for part in found]).numpy()
     return scores, torch.cat([part.indices for part in found]).numpy()

@@ -10,7 +10,8 @@ from pathlib import Path
 import faiss
 import numpy as np
 
-from twotower.artifacts import INDEX, require, writing_folder
+from twotower.artifacts import INDEX, require
+from twotower.files import writing_folder
 from twotower.progress import progress
 
 BLOCK_ROWS = 262_144
@@ -31,7 +32,7 @@ def build(passages_ND: np.ndarray, path: Path = INDEX) -> None:
 
 def load(path: Path = INDEX) -> faiss.Index:
     """Read the index, memory-mapped."""
-    return faiss.read_index(str(require(path, "index") / FILE), faiss.IO_FLAG_MMAP)
+    return faiss.read_index(str(require(path, "index") / FILE), faiss.IO_FLAG_MMAP_IFC)
 
 
 def search(index: faiss.Index, queries_QD: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,8 @@
 """A run: what a system retrieved, as one table (qid, pid, score), the same for every system.
 
 Ties have one order everywhere: by pid as a text, descending. That is trec_eval's order on exported
-files, and knows nothing of relevance.
+files, and knows nothing of relevance. Which of many ties at a search's depth are still retrieved is
+the search's own choice, by their rows in the pool.
 
 Q queries, K retrieved, N passages.
 """

@@ -17,6 +17,7 @@ import torch
 
 from twotower.artifacts import Corpus, TokenStore, read_corpus, read_words
 from twotower.config import Tokenize
+from twotower.errors import TwoTowerError
 from twotower.retrieval import index
 from twotower.text.tokenizer import Tokenizer
 from twotower.towers import model
@@ -77,6 +78,8 @@ class Searcher:
 
     def search(self, texts: list[str], k: int = 10) -> list[list[Hit]]:
         """Give the k best passages of each text, best first."""
+        if k < 1:
+            raise TwoTowerError(f"k is {k}; ask for at least one passage")
         tokens = self._tokenizer(pl.Series(texts, dtype=pl.String), self._limits.max_query_tokens)
         scores_QK, rows_QK = search_tokens(
             self._towers, self._index, tokens.store, k, torch.device("cpu")

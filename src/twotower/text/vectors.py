@@ -7,7 +7,9 @@ of each block only the wanted words are kept, so memory follows the corpus and n
 from __future__ import annotations
 
 import io
+import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +21,10 @@ import polars as pl
 
 from twotower.errors import DataError
 
-BLOCK_BYTES = 32 * 2**20
+BLOCK_BYTES = LONGEST_LINE_BYTES = 32 * 2**20
+NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?", re.IGNORECASE)
+NOT_FINITE = re.compile(r"[-+]?(nan|inf|infinity)", re.IGNORECASE)
+LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -60,18 +65,33 @@ def read_glove(folder: Path, width: int, wanted: pl.Series) -> Vectors:
 @contextmanager
 def _open(folder: Path, width: int) -> Iterator[tuple[IO[bytes], str]]:
     """Open the text file, or the member of the zip that has the wanted width."""
-    path = next(path for path in sorted(folder.iterdir()))
-    if path.suffix != ".zip":
+    path = _only_file(folder)
+    if path.suffix.lower() != ".zip":
         with path.open("rb") as file:
             yield file, str(path)
         return
     try:
         with zipfile.ZipFile(path) as archive:
             member = _member(archive, width, path)
-            with archive.open(member) as file:
+            with _open_member(archive, member, path) as file:
                 yield file, f"{path}/{member}"
-    except (zipfile.BadZipFile, EOFError) as error:
+    except (zipfile.BadZipFile, EOFError, zlib.error) as error:
         raise DataError(f"{path}: not a whole zip file, fetch it again: {error}") from None
+
+
+def _only_file(folder: Path) -> Path:
+    found = sorted(folder.iterdir())
+    if len(found) != 1:
+        names = ", ".join(path.name for path in found) or "nothing"
+        raise DataError(f"{folder}: expected one file of vectors, found {names}")
+    return found[0]
+
+
+def _open_member(archive: zipfile.ZipFile, member: str, path: Path) -> IO[bytes]:
+    try:
+        return archive.open(member)
+    except RuntimeError as error:  # encrypted, or packed in a way that Python does not know
+        raise DataError(f"{path}: {member} cannot be unpacked: {error}") from None
 
 
 def _member(archive: zipfile.ZipFile, width: int, path: Path) -> str:
@@ -87,11 +107,15 @@ def _blocks(file: IO[bytes], name: str) -> Iterator[bytes]:
     """Read whole lines, about BLOCK_BYTES at a time."""
     rest = b""
     while data := file.read(BLOCK_BYTES):
-        cut = data.rfind(b"\n") + 1
-        yield rest + data[:cut]
-        rest = data[cut:]
-        if len(rest) > BLOCK_BYTES:
-            raise DataError(f"{name}: a line of over {BLOCK_BYTES} bytes; this is no vector file")
+        rest += data
+        cut = rest.rfind(b"\n") + 1
+        if cut:
+            yield rest[:cut]
+            rest = rest[cut:]
+        if len(rest) > LONGEST_LINE_BYTES:
+            raise DataError(
+                f"{name}: a line of over {LONGEST_LINE_BYTES} bytes; this is no vector file"
+            )
     if rest:
         yield rest + b"\n"
 
@@ -107,8 +131,9 @@ def _parse(block: bytes, width: int, name: str, lines_before: int) -> pl.DataFra
             schema={"word": pl.String, **dict.fromkeys(numbers, pl.Float32)},
             empty_string_is_null=False,
         )
-    except pl.exceptions.PolarsError as error:
-        raise _first_fault(block, width, name, lines_before, str(error)) from None
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        raise _first_fault(block, width, name, lines_before, reason) from None
     finite = pl.all_horizontal(pl.col(pl.Float32).is_finite().fill_null(value=False))
     if not table.select(finite.all()).item() or len(table) != block.count(b"\n"):
         raise _first_fault(block, width, name, lines_before, "unreadable")
@@ -116,23 +141,39 @@ def _parse(block: bytes, width: int, name: str, lines_before: int) -> pl.DataFra
 
 
 def _first_fault(block: bytes, width: int, name: str, lines_before: int, error: str) -> DataError:
-    for number, line in enumerate(block.splitlines(), lines_before + 1):
-        fault = _fault(line, width)
+    lines = block.removesuffix(b"\n").split(b"\n")
+    for number, line in enumerate(lines, lines_before + 1):
+        fault = _fault(line.removesuffix(b"\r"), width, first=number == 1)
         if fault:
             return DataError(f"{name}, line {number}: {fault}")
     return DataError(f"{name}, after line {lines_before}: {error}")
 
 
-def _fault(line: bytes, width: int) -> str:
+def _fault(line: bytes, width: int, *, first: bool) -> str:
     """Say what is wrong with one line, or nothing."""
     try:
-        word, *numbers = line.decode("utf-8").split(" ")
+        text = line.decode("utf-8")
     except UnicodeDecodeError as error:
         return f"not UTF-8 ({error.reason} at byte {error.start})"
+    if first and re.fullmatch("[0-9]+ [0-9]+", text) and width > 1:
+        return "this is the header of word2vec's text format; remove the line"
+    if text != text.rstrip(" \t"):
+        return "blanks or tabs at the line's end; remove them from the file"
+    return _fault_of_fields(*text.split(" "), width=width)
+
+
+def _fault_of_fields(word: str, *numbers: str, width: int) -> str:
+    where = f"word {word[:40]!r}"
     if len(numbers) != width:
-        return f"word {word[:40]!r} has {len(numbers)} numbers, expected vocab.width = {width}"
-    try:
-        finite = all(np.isfinite(float(number)) for number in numbers)
-    except ValueError:
-        return f"word {word[:40]!r} has a field that is no number"
-    return "" if finite else f"word {word[:40]!r} has a number that is NaN or infinite"
+        return (
+            f"{where} has {len(numbers)} number(s) behind single blanks, "
+            f"expected vocab.width = {width}"
+        )
+    for number in numbers:
+        if NOT_FINITE.fullmatch(number):
+            return f"{where} has a number that is NaN or infinite"
+        if not NUMBER.fullmatch(number):
+            return f"{where} has a field that is no number: {number[:40]!r}"
+        if abs(float(number)) > LARGEST:
+            return f"{where} has a number that is too large for float32: {number[:40]}"
+    return ""

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import polars as pl
@@ -124,4 +125,5 @@ def _tokenize_some(pieces: list[str]) -> Iterator[list[str]]:
 def _absent_character(text: str) -> str:
     """Give a private-use character, which no rule of NLTK's touches, that the text lacks."""
     present = set(text)
-    return next(char for char in map(chr, range(0xE000, 0xF900)) if char not in present)
+    candidates = map(chr, chain(range(0xE000, 0xF900), range(0xF0000, 0xFFFFE)))
+    return next(char for char in candidates if char not in present)

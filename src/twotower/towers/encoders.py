@@ -20,21 +20,30 @@ from twotower.config import Model
 
 
 class Average(nn.Module):
-    """The weighted mean of the word vectors; its length does not matter, so it is left a sum."""
+    """The weighted mean of the word vectors; its length does not matter, so it is left a sum.
+
+    Learned weights are idf x exp(gain): positive, and moved by the same share for every word.
+    """
 
     def __init__(self, config: Model, table_WE: Tensor, idf_W: Tensor) -> None:
         """Start from a table and, for idf and learned weights, from the words' idf."""
         super().__init__()
         self.table = nn.Parameter(table_WE.clone())
-        weights = torch.ones_like(idf_W) if config.token_weights == "none" else idf_W.clone()
-        self.weights = nn.Parameter(weights, requires_grad=config.token_weights == "learned")
+        weights_W = torch.ones_like(idf_W) if config.token_weights == "none" else idf_W.clone()
+        self.weights: Tensor
+        self.register_buffer("weights", weights_W)
+        learned = config.token_weights == "learned"
+        self.gains = nn.Parameter(torch.zeros_like(idf_W)) if learned else None
         self.width = table_WE.shape[1]
 
     def forward(self, ids_T: Tensor, lengths_B: Tensor) -> Tensor:
         """Give (B, E)."""
+        weights_T = self.weights[ids_T]
+        if self.gains is not None:
+            weights_T = weights_T * self.gains[ids_T].exp()
         starts_B = lengths_B.cumsum(0) - lengths_B
         return functional.embedding_bag(
-            ids_T, self.table, starts_B, mode="sum", per_sample_weights=self.weights[ids_T]
+            ids_T, self.table, starts_B, mode="sum", per_sample_weights=weights_T
         )
 
 

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from twotower.artifacts import MODEL, WordVectors, read_json, require, write_json, writing_folder
+from twotower.artifacts import MODEL, WordVectors, require
 from twotower.config import Model, Tokenize
+from twotower.files import read_json, write_json, writing_folder
 from twotower.towers.encoders import build_encoder
 from twotower.towers.table import initial_table, inverse_document_frequency
 
@@ -76,6 +76,8 @@ def save(towers: TwoTowers, limits: Tokenize, path: Path = MODEL) -> None:
 
     limits: the lengths that texts were cut to, since queries to come must be cut alike.
     """
+    from safetensors.torch import save_file
+
     weights = {
         name: tensor.detach().cpu().contiguous()
         for name, tensor in towers.state_dict().items()
@@ -95,6 +97,8 @@ def save(towers: TwoTowers, limits: Tokenize, path: Path = MODEL) -> None:
 
 def load(path: Path = MODEL) -> TwoTowers:
     """Read a folder that `save` wrote."""
+    from safetensors.torch import load_file
+
     description = read_json(require(path, "train") / "config.json")
     words, width = description["words"], description["width"]
     table, idf = np.zeros((words, width), np.float32), np.zeros(words, np.float32)

@@ -1,0 +1,106 @@
+"""Invariants 9 and 10: nothing half-written is ever seen, no pickle is ever loaded."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+
+from twotower import artifacts, files
+from twotower.errors import DataError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_an_interrupted_write_leaves_what_was_there(
+    tmp_path: Path, error: type[BaseException]
+) -> None:
+    path = tmp_path / "out"
+    with files.writing_folder(path) as folder:
+        (folder / "a").write_text("whole")
+
+    def write_half() -> None:
+        with files.writing_folder(path) as folder:
+            (folder / "a").write_text("ha")
+            assert (path / "a").read_text() == "whole", "half of it is seen under its final name"
+            raise error
+
+    with pytest.raises(error):
+        write_half()
+    assert (path / "a").read_text() == "whole"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_a_killed_run_left_is_written_over(tmp_path: Path) -> None:
+    (tmp_path / ".out.partial").mkdir()
+    (tmp_path / ".out.partial" / "old").write_text("left by a kill")
+    with files.writing_folder(tmp_path / "out") as folder:
+        (folder / "new").write_text("new")
+    assert [entry.name for entry in (tmp_path / "out").iterdir()] == ["new"]
+
+
+def test_pickles_are_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "evil.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        files.read_array(tmp_path / "evil.npy")
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        files.write_array(tmp_path / "out.npy", np.array([{"a": 1}], dtype=object))
+
+
+def test_no_code_can_load_a_pickle() -> None:
+    forbidden = re.compile(
+        r"\bpickle\b|torch\.load|torch\.save|joblib|allow_pickle=True|cloudpickle"
+    )
+    for path in [*(ROOT / "src").rglob("*.py"), *(ROOT / "stages").glob("*.py")]:
+        code = re.sub(r'"""(.|\n)*?"""|#.*', "", path.read_text(encoding="utf-8"))
+        assert not forbidden.search(code), path
+
+
+def test_take_gives_the_chosen_texts_in_order() -> None:
+    store = tiny.store([[1, 2], [3], [4, 5, 6]])
+    taken = store.take(np.array([2, 0, 2]))
+    assert taken.ids.tolist() == [4, 5, 6, 1, 2, 4, 5, 6]
+    assert taken.offsets.tolist() == [0, 3, 5, 8]
+    assert len(store.take(np.array([], np.int64))) == 0
+
+
+def test_token_stores_come_back_memory_mapped(tmp_path: Path) -> None:
+    store = tiny.random_store(9, seed=2)
+    artifacts.write_tokens({"queries": store}, {}, tmp_path / "tokens")
+    found = artifacts.read_tokens("queries", tmp_path / "tokens")
+    assert isinstance(found.ids, np.memmap)
+    assert not found.ids.flags.writeable
+    assert np.array_equal(found.ids, store.ids)
+    assert found.ids.dtype == np.int32
+    assert np.array_equal(found.offsets, store.offsets)
+
+
+def test_a_missing_artefact_names_the_stage_that_makes_it(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"dvc repro prepare"):
+        artifacts.read_corpus(tmp_path / "corpus")
+
+
+def test_json_is_the_same_bytes_whatever_the_order(tmp_path: Path) -> None:
+    files.write_json(tmp_path / "a", {"b": 1, "a": [2]})
+    files.write_json(tmp_path / "b", {"a": [2], "b": 1})
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    with pytest.raises(ValueError, match="JSON"):
+        files.write_json(tmp_path / "c", {"a": float("nan")})
+    assert json.loads((tmp_path / "a").read_text()) == {"a": [2], "b": 1}
+
+
+def test_fingerprints_follow_names_and_bytes(tmp_path: Path) -> None:
+    def folder(name: str, content: dict[str, str]) -> str:
+        (tmp_path / name).mkdir()
+        for file, text in content.items():
+            (tmp_path / name / file).write_text(text)
+        return files.fingerprint(tmp_path / name)
+
+    first = folder("one", {"a": "1", "b": "2"})
+    assert folder("two", {"b": "2", "a": "1"}) == first
+    assert len({first, folder("x", {"a": "1", "b": "3"}), folder("y", {"a": "1", "c": "2"})}) == 3
