@@ -6,6 +6,7 @@ Lucene's form, English stop words, no stemming: on MS MARCO's full collection th
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ def search(passages: pl.DataFrame, queries: pl.DataFrame, depth: int, config: Bm
     a word that can be indexed.
     """
     import bm25s
+
+    logging.getLogger("bm25s").setLevel(logging.WARNING)
 
     def tokens(texts: pl.Series, **options: bool) -> Any:
         return bm25s.tokenize(texts.to_list(), stopwords="en", show_progress=False, **options)
