@@ -2,43 +2,45 @@
 
 PYTHON ?= python3
 VENV := .venv
-export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+BIN := $(VENV)/bin
+# DVC runs `python` of the environment for each stage.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help env repro test lint clean
 
 help:  ## show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' Makefile
 
 env: $(VENV)/.done  ## create .venv with every package at its pinned version
 
 $(VENV)/.done: pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
 	touch $@
 
 repro: env  ## run the pipeline, print the figures and what to do next
-	dvc repro
+	$(BIN)/dvc repro
 	@echo
-	@twotower table
+	@$(BIN)/twotower table
 	@echo
-	@echo "Next:  source $(VENV)/bin/activate"
-	@echo "       twotower search \"how many people live in ...\"    search the passages"
-	@echo "       dvc exp run -S train.margin=0.5                  try another parameter"
-	@echo "       dvc metrics diff                                 compare it"
-	@echo "       mlflow ui --backend-store-uri sqlite:///mlflow.db    look at every run"
+	@echo 'Next:  source $(BIN)/activate'
+	@echo '       twotower search "how many people live in Varnholt"   search the passages'
+	@echo '       dvc exp run -S train.margin=0.5                      try another parameter'
+	@echo '       dvc metrics diff                                     see what it changed'
+	@echo '       mlflow ui --backend-store-uri sqlite:///mlflow.db    look at every run'
 
-test: env  ## lint, type check, check dvc.lock, run every test
-	ruff check .
-	ruff format --check .
-	mypy
-	dvc repro --dry --allow-missing
-	pytest
+test: env  ## lint, check types and dvc.lock, run every test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/dvc repro --dry --allow-missing
+	$(BIN)/pytest
 
 lint: env  ## mend what ruff can mend, then check types
-	ruff check --fix .
-	ruff format .
-	mypy
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/mypy
 
-clean:  ## remove the environment and caches of tools; data and runs stay
+clean:  ## remove the environment and the caches of tools; data and runs stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

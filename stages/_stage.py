@@ -1,7 +1,8 @@
-"""What every stage script shares: this repository's own code, and errors without a traceback.
+"""What every stage script shares: this repository's own code, checked parameters, clear errors.
 
-Importing it puts `src` of the repository that the script lies in first on the path. `dvc exp run
---temp` and `--queue` run a copy of the repository; an installed package would be the workspace's.
+Importing it puts `src` of the repository that the script lies in first on the path: `dvc exp run
+--temp` and `--queue` run a copy of the repository, and an installed package would be the
+workspace's. It then checks params.yaml, before the script imports anything heavy.
 """
 
 from __future__ import annotations
@@ -16,6 +17,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 from twotower import config
 from twotower.errors import TwoTowerError
 
+try:
+    PARAMS = config.load()
+except TwoTowerError as error:
+    sys.exit(f"error: {error}")
+
 
 def say(counts: Mapping[str, object], about: str = "") -> None:
     """Print counts on one line."""
@@ -24,12 +30,12 @@ def say(counts: Mapping[str, object], about: str = "") -> None:
 
 
 def run(stage: Callable[[config.Params], None]) -> None:
-    """Check params.yaml, run the stage, and exit: 1 for the user's errors, 130 for Ctrl-C."""
+    """Run the stage and exit: 1 for the user's errors, 130 for Ctrl-C."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
-        stage(config.load())
+        stage(PARAMS)
     except TwoTowerError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        print("stopped; nothing was written", file=sys.stderr)
+        print("stopped", file=sys.stderr)
         sys.exit(130)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from _stage import run
 from twotower import devices
-from twotower.artifacts import read_tokens, write_embeddings
+from twotower.artifacts import MODEL, read_tokens, write_embeddings
 from twotower.config import Params
+from twotower.files import fingerprint
 from twotower.towers import model
 from twotower.towers.encode import encode_into
 
@@ -18,6 +19,7 @@ def main(params: Params) -> None:
     write_embeddings(
         (len(passages), towers.width),
         lambda out: encode_into(out, towers.passages, passages, device, batch_tokens=tokens),
+        fingerprint(MODEL),
     )
 
 

@@ -17,12 +17,13 @@ from twotower.towers import model
 
 def main(params: Params) -> None:
     """Search, judge every system, write what was found, and add it to the model's MLflow run."""
-    corpus, device = artifacts.read_corpus(), devices.choose(params.device)
+    corpus, device = artifacts.read_corpus(passage_texts=False), devices.choose(params.device)
     asked = rows.asked(corpus)
     queries = artifacts.read_tokens("queries").take(asked["row"].to_numpy())
-    scores, found = search_tokens(
-        model.load().to(device), index.load(), queries, params.evaluate.depth, device
-    )
+    trained = files.fingerprint(artifacts.MODEL)
+    built = index.load(trained, len(corpus.passages))
+    towers = model.load().to(device)
+    scores, found = search_tokens(towers, built, queries, params.evaluate.depth, device)
     ready = artifacts.read_runs(artifacts.UNTRAINED, "untrained")
     ready |= artifacts.read_runs(artifacts.BM25, "bm25")
     ready["dense"] = make_run(asked["qid"], corpus.passages["pid"], scores, found)
@@ -30,7 +31,7 @@ def main(params: Params) -> None:
     reports = report.evaluate(corpus, runs, params.evaluate, params.seed)
     figures = summary.collect(corpus, reports, weight)
     report.write(corpus, reports, runs, figures)
-    tracking.add_results(params, files.fingerprint(artifacts.MODEL), summary.flatten(figures))
+    tracking.add_results(params, trained, summary.flatten(figures))
     logging.info("\n%s", summary.table(figures))
 
 

@@ -11,7 +11,7 @@ from twotower.retrieval import index
 def main(params: Params) -> None:
     """Build and write it."""
     del params  # a flat index has none
-    index.build(read_embeddings())
+    index.build(*read_embeddings())
 
 
 if __name__ == "__main__":

@@ -24,20 +24,22 @@ from twotower.training.pairs import Texts, make_pairs
 
 def main(params: Params) -> None:
     """Train, then write the model and its curves."""
-    device = devices.choose(params.device)
+    device, config = devices.choose(params.device), params.train
     devices.seed_everything(params.seed, device)
-    corpus, texts = read_corpus(), Texts(read_tokens("queries"), read_tokens("passages"))
-    pairs, dev = rows.relevant(corpus, "train"), rows.relevant(corpus, "dev")
+    corpus = read_corpus(passage_texts=False)
+    if corpus.counts["smoke"]:
+        logging.info("smoke set: the figures below only show that training works")
+    texts = Texts(read_tokens("queries"), read_tokens("passages"))
+    pairs = rows.relevant(corpus, "train")
+    dev = rows.relevant(corpus, "dev", params.evaluate.graded_relevant_from)
     with tracking.training_run(params) as tracked:
         towers = model.start(params.model, read_word_vectors(), params.seed)
         result = train(
             towers,
             make_pairs(pairs.query_rows, pairs.passage_rows, pairs.text_ids),
             texts,
-            make_dev_set(
-                texts, dev.query_rows, dev.passage_rows, params.train.dev_pool, params.seed
-            ),
-            params.train,
+            make_dev_set(texts, dev.query_rows, dev.passage_rows, config.dev_pool, params.seed),
+            config,
             seed=params.seed,
             device=device,
             batch_tokens=params.embed.batch_tokens,
@@ -46,7 +48,7 @@ def main(params: Params) -> None:
         model.save(towers, params.tokenize)
         write_training_log(result.steps, result.epochs)
         tracking.name_model(tracked, fingerprint(MODEL))
-    logging.info("kept epoch %d of %d", result.best_epoch, params.train.epochs)
+    logging.info("kept epoch %d of %d", result.best_epoch, config.epochs)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ from twotower.retrieval.runs import make_run
 
 def main(params: Params) -> None:
     """Encode and search with each of them; write their runs."""
-    corpus, vectors, device = read_corpus(), read_word_vectors(), devices.choose(params.device)
+    corpus, device = read_corpus(passage_texts=False), devices.choose(params.device)
+    vectors = read_word_vectors()
     asked, passages = rows.asked(corpus), read_tokens("passages")
     queries = read_tokens("queries").take(asked["row"].to_numpy())
     depth, tokens, runs = params.evaluate.depth, params.embed.batch_tokens, {}

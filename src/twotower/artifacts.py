@@ -89,13 +89,14 @@ def write_corpus(corpus: Corpus, path: Path = CORPUS) -> None:
         write_json(folder / "counts.json", corpus.counts)
 
 
-def read_corpus(path: Path = CORPUS) -> Corpus:
-    """Read the corpus folder."""
+def read_corpus(path: Path = CORPUS, *, passage_texts: bool = True) -> Corpus:
+    """Read the corpus folder; without passage_texts the passages are their pids alone."""
     import polars as pl
 
     require(path, "prepare")
+    columns = ["pid", "text"] if passage_texts else ["pid"]
     return Corpus(
-        passages=pl.read_parquet(path / "passages.parquet"),
+        passages=pl.read_parquet(path / "passages.parquet", columns=columns),
         queries=pl.read_parquet(path / "queries.parquet"),
         qrels=pl.read_parquet(path / "qrels.parquet"),
         counts=read_json(path / "counts.json"),
@@ -217,21 +218,27 @@ def read_runs(path: Path, made_by: str) -> dict[str, pl.DataFrame]:
 
 
 def write_embeddings(
-    shape: tuple[int, int], fill: Callable[[np.ndarray], object], path: Path = EMBEDDINGS
+    shape: tuple[int, int],
+    fill: Callable[[np.ndarray], object],
+    model: str,
+    path: Path = EMBEDDINGS,
 ) -> None:
     """Write the passage matrix, float32, row i for row i of the passages; `fill` sets its rows.
 
-    The rows go to disk as they are made, so the matrix need not fit in memory.
+    The rows go to disk as they are made, so the matrix need not fit in memory. model: the
+    fingerprint of the towers that made it.
     """
     with writing_folder(path) as folder:
+        write_json(folder / "origin.json", {"model": model})
         matrix = np.lib.format.open_memmap(folder / "passages.npy", "w+", np.float32, shape)
         fill(matrix)
         matrix.flush()
 
 
-def read_embeddings(path: Path = EMBEDDINGS) -> np.ndarray:
-    """Give the passage matrix, memory-mapped."""
-    return read_array(require(path, "embed") / "passages.npy", memory_map=True)
+def read_embeddings(path: Path = EMBEDDINGS) -> tuple[np.ndarray, str]:
+    """Give the passage matrix, memory-mapped, and the fingerprint of the model that made it."""
+    matrix = read_array(require(path, "embed") / "passages.npy", memory_map=True)
+    return matrix, str(read_json(path / "origin.json")["model"])
 
 
 def write_training_log(

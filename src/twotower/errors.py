@@ -23,5 +23,9 @@ class TrainingError(TwoTowerError):
     """Training cannot start, or went wrong in a way that must not end in a model."""
 
 
+class TrackingError(TwoTowerError):
+    """The MLflow store cannot be used."""
+
+
 class CollapseError(TrainingError):
     """The towers map everything to one direction: every score is the same."""

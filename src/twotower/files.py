@@ -28,8 +28,9 @@ def writing(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         yield partial
-        _remove(path)
-        partial.rename(path)
+        if path.is_dir():
+            _remove(path)  # a folder cannot be replaced in one step; a file can
+        partial.replace(path)
     except BaseException:
         _remove(partial)
         raise

@@ -2,11 +2,12 @@
 
 `train` opens the run and names it by its model's fingerprint; `evaluate` finds it again by that
 fingerprint and adds the final figures. So no artefact holds a run's id, and equal models are equal
-bytes. A model that this store never saw trained (a fresh clone with a pulled cache) gets a new run
-that says so.
+bytes. A model that this store never saw trained (a fresh clone with a pulled cache), or that is
+evaluated under other parameters than before, gets a new run that says so.
 
 Under `dvc repro`, `dvc exp run`, `--temp` and `--queue` alike the store is mlflow.db at DVC_ROOT,
-which is the repository itself even when the stage runs in a copy of it.
+which is the repository itself even when the stage runs in a copy of it. A store that cannot be
+opened is an error before any work; one that fails later costs its measurements, never the model.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twotower.artifacts import is_smoke
+from twotower.artifacts import CORPUS, EMBEDDINGS, INDEX, MODEL, RAW, TOKENS, VOCAB, is_smoke
 from twotower.config import Params, flatten
+from twotower.errors import TrackingError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -28,7 +30,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MODEL_TAG = "twotower.model"
+ORIGIN_TAG = "twotower.origin"
 BATCH_METRICS = 500
+TRAINED_ON = (RAW, CORPUS, VOCAB, TOKENS)
+BUILT_FROM_MODEL = (MODEL, EMBEDDINGS, INDEX)
 
 
 class Run:
@@ -52,61 +57,83 @@ class Run:
 
     def flush(self) -> None:
         """Send what waits."""
-        if self._client is not None and self._waiting:
-            for start in range(0, len(self._waiting), BATCH_METRICS):
-                batch = self._waiting[start : start + BATCH_METRICS]
-                self._client.log_batch(self.run_id, metrics=batch)
-            self._waiting = []
+        waiting, self._waiting = self._waiting, []
+        for start in range(0, len(waiting), BATCH_METRICS):
+            self._call("log_batch", metrics=waiting[start : start + BATCH_METRICS])
 
-    def tag(self, name: str, value: str) -> None:
-        """Set a tag."""
-        if self._client is not None:
-            self._client.set_tag(self.run_id, name, value)
+    def tag(self, tags: dict[str, str]) -> None:
+        """Set tags."""
+        for key, value in tags.items():
+            self._call("set_tag", key=key, value=value)
+
+    def end(self, status: str) -> None:
+        """Send what waits and end the run: FINISHED or FAILED."""
+        self.flush()
+        self._call("set_terminated", status=status)
+
+    def _call(self, method: str, **arguments: Any) -> None:
+        """Call the store; if it fails, say so once and keep nothing from then on."""
+        if self._client is None:
+            return
+        try:
+            getattr(self._client, method)(self.run_id, **arguments)
+        except Exception as error:
+            log.warning("MLflow: run %s is cut short: %s", self.run_id, error)
+            self._client = None
 
 
 @contextmanager
 def training_run(params: Params) -> Iterator[Run]:
     """Open a run for a model about to be trained; it ends FINISHED, or FAILED on any error."""
-    if not params.tracking.enabled:
-        yield Run()
-        return
-    client, experiment = _store(params)
-    run = Run(client, _create(client, experiment, params))
+    run = _new_run(*_store(params), params) if params.tracking.enabled else Run()
     try:
         yield run
-        run.flush()
-        client.set_terminated(run.run_id, "FINISHED")
     except BaseException:
-        run.flush()
-        client.set_terminated(run.run_id, "FAILED")
+        run.end("FAILED")
         raise
+    run.end("FINISHED")
 
 
 def name_model(run: Run, fingerprint: str) -> None:
     """Say which model the run trained, so that `add_results` finds it."""
-    run.tag(MODEL_TAG, fingerprint)
+    run.tag({MODEL_TAG: fingerprint})
 
 
 def add_results(params: Params, fingerprint: str, metrics: dict[str, float]) -> None:
-    """Add final figures to the newest run that trained the model with this fingerprint."""
+    """Add final figures to the newest run of this model that has these very parameters."""
     if not params.tracking.enabled:
         return
     client, experiment = _store(params)
-    found = client.search_runs([experiment], f"tags.`{MODEL_TAG}` = '{fingerprint}'", max_results=1)
-    if found:
-        run = Run(client, found[0].info.run_id)
+    query = f"tags.`{MODEL_TAG}` = '{fingerprint}'"
+    found = client.search_runs([experiment], query, order_by=["start_time DESC"])
+    same = [run for run in found if _relevant(run.data.params) == _relevant(_texts(params))]
+    if same:
+        run = Run(client, same[0].info.run_id)
     else:
-        run = Run(client, _create(client, experiment, params))
-        name_model(run, fingerprint)
-        run.tag("twotower.origin", "model restored from a cache; this store never saw it trained")
-        client.set_terminated(run.run_id, "FINISHED")
+        run = _new_run(client, experiment, params)
+        origin = (
+            f"evaluation of the model of run {found[0].info.run_id}"
+            if found
+            else ("model restored from a cache; this store never saw it trained")
+        )
+        run.tag({MODEL_TAG: fingerprint, ORIGIN_TAG: origin})
     run.report(metrics, 0)
-    run.flush()
+    run.tag(_hashes(BUILT_FROM_MODEL))
+    run.end("FINISHED")
     log.info("MLflow: figures added to run %s", run.run_id)
 
 
+def _texts(params: Params) -> dict[str, str]:
+    return {name: str(value) for name, value in flatten(params).items()}
+
+
+def _relevant(logged: dict[str, str]) -> dict[str, str]:
+    """Leave out what changes no figure."""
+    return {name: value for name, value in logged.items() if not name.startswith("tracking.")}
+
+
 def _store(params: Params) -> tuple[MlflowClient, str]:
-    """Give a client of the one store, and the experiment's id; both are made once, under a lock."""
+    """Give a client of the one store, and the experiment's id; raises TrackingError."""
     from filelock import FileLock
     from mlflow import MlflowClient
 
@@ -114,49 +141,64 @@ def _store(params: Params) -> tuple[MlflowClient, str]:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     root = Path(os.environ.get("DVC_ROOT", ".")).resolve()
     uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
-    # Four processes that create the database at once spoil it, and the artefact folder is frozen
-    # into an experiment when it is created: never inside a copy that dvc will delete.
+    # Four processes that create the database at once spoil it.
     with FileLock(root / ".mlflow.lock"):
-        client = MlflowClient(uri)
-        experiment = client.get_experiment_by_name(params.tracking.experiment)
-        if experiment is not None:
-            return client, str(experiment.experiment_id)
+        try:
+            client = MlflowClient(uri)
+            return client, _experiment(client, params.tracking.experiment, root)
+        except TrackingError:
+            raise
+        except Exception as error:
+            raise TrackingError(
+                f"the MLflow store {uri} cannot be opened: {error}\n"
+                "mend it, or set tracking.enabled: false"
+            ) from None
+
+
+def _experiment(client: MlflowClient, name: str, root: Path) -> str:
+    """Give the experiment's id; it is created where it is missing."""
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        # Frozen into the experiment for good: never inside a copy that DVC will delete.
         place = None if "MLFLOW_TRACKING_URI" in os.environ else (root / "mlruns").as_uri()
-        return client, str(client.create_experiment(params.tracking.experiment, place))
+        return str(client.create_experiment(name, place))
+    if experiment.lifecycle_stage == "deleted":
+        raise TrackingError(
+            f"tracking.experiment: {name} was deleted in MLflow; choose another name, or restore "
+            f"it: mlflow experiments restore --experiment-id {experiment.experiment_id}"
+        )
+    return str(experiment.experiment_id)
 
 
-def _create(client: MlflowClient, experiment: str, params: Params) -> str:
+def _new_run(client: MlflowClient, experiment: str, params: Params) -> Run:
     """Create a run with its parameters, where it comes from, and the hashes of its data."""
     from mlflow.entities import Param
     from mlflow.tracking.context.registry import resolve_tags
 
-    name = os.environ.get("DVC_EXP_NAME", "")
-    smoke = is_smoke()
-    tags = resolve_tags({"twotower.smoke_set": str(smoke).lower(), **_dependency_tags()})
-    tags |= {
-        key: value
-        for key, value in (
-            ("dvc.exp_name", name),
-            ("dvc.baseline_rev", os.environ.get("DVC_EXP_BASELINE_REV", "")),
-        )
-        if value
+    smoke, name = is_smoke(), os.environ.get("DVC_EXP_NAME", "")
+    tags = {
+        "twotower.smoke_set": str(smoke).lower(),
+        "dvc.exp_name": name,
+        "dvc.baseline_rev": os.environ.get("DVC_EXP_BASELINE_REV", ""),
+        **_hashes(TRAINED_ON),
     }
     label = name or f"{params.model.encoder} {params.train.loss}"
     title = f"smoke: {label}" if smoke else label
-    run = client.create_run(experiment, tags=tags, run_name=title)
-    values = [Param(key, str(value)) for key, value in flatten(params).items()]
+    known = resolve_tags({key: value for key, value in tags.items() if value})
+    run = client.create_run(experiment, tags=known, run_name=title)
+    values = [Param(key, value) for key, value in _texts(params).items()]
     client.log_batch(run.info.run_id, params=values)
     log.info("MLflow: run %s (%s)", run.info.run_id, title)
-    return str(run.info.run_id)
+    return Run(client, run.info.run_id)
 
 
-def _dependency_tags() -> dict[str, str]:
-    """Give the hash of every artefact so far; dvc.lock has them while a stage runs."""
+def _hashes(paths: tuple[Path, ...]) -> dict[str, str]:
+    """Give DVC's hash of artefacts of earlier stages, as tags; dvc.lock has them by now."""
     import yaml
 
     lock = Path("dvc.lock")
     if not lock.exists():
         return {}
     stages = yaml.safe_load(lock.read_text(encoding="utf-8")).get("stages", {})
-    outs = [out for stage in stages.values() for out in stage.get("outs", [])]
-    return {f"dvc.out.{out['path']}": str(out["md5"]) for out in outs if "md5" in out}
+    md5 = {out["path"]: out.get("md5") for stage in stages.values() for out in stage["outs"]}
+    return {f"dvc.out.{path}": str(md5[str(path)]) for path in paths if md5.get(str(path))}

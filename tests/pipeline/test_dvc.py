@@ -97,7 +97,8 @@ def test_an_experiment_runs_only_what_depends_on_it(repo: Repository, runs: Any)
     assert newest.data.params["train.margin"] == "0.5"
     assert newest.data.tags["dvc.exp_name"] == "wider"
     assert newest.data.tags["twotower.smoke_set"] == "true"
-    assert newest.data.tags["dvc.out.data/tokens"] == repo.outs()["data/tokens"]
+    for path in ("raw", "corpus", "tokens", "model", "embeddings", "index"):
+        assert newest.data.tags[f"dvc.out.data/{path}"] == repo.outs()[f"data/{path}"], path
     assert newest.info.run_name == "smoke: wider"
     test = figures(repo)["smoke"]["splits"]["test"]
     assert newest.data.metrics["smoke.splits.test.dense.mrr_at_10"] == test["dense"]["mrr_at_10"]
@@ -116,8 +117,25 @@ def test_curves_reach_mlflow_and_the_plots(repo: Repository, runs: Any) -> None:
     page = repo.run("dvc", "plots", "show", "--out", "dvc_plots")
     html = (repo.root / "dvc_plots" / "index.html").read_text()
     assert "index.html" in page
-    for title in ("Training loss", "Quality on the dev queries", "off_diagonal_cosine", "bm25"):
+    for title in ("Training loss", "Quality on the dev queries", "Recall at k on the test"):
         assert title in html, title
+    lines = repo.run("dvc", "plots", "show", "--json", "recall at k on test")
+    for system in ("bm25", "dense", "fused"):
+        assert f'"dvc_inferred_y_value": "{system}"' in lines or f'"{system}"' in lines
+
+
+def test_figures_under_other_parameters_get_a_run_of_their_own(repo: Repository, runs: Any) -> None:
+    before = runs()
+    output = repo.run("dvc", "exp", "run", "-S", "bm25.k1=1.2")
+    assert repo.stages_run(output) == ["bm25", "evaluate"]
+    newest, *older = runs()
+    assert [run.info.run_id for run in older] == [run.info.run_id for run in before]
+    assert newest.data.params["bm25.k1"] == "1.2"
+    assert newest.data.tags["twotower.origin"].startswith("evaluation of the model of run ")
+    assert older[0].data.params["bm25.k1"] == "0.9"
+    assert older[0].data.metrics == before[0].data.metrics
+    repo.run("dvc", "exp", "run", "-S", "bm25.k1=0.9")
+    assert len(runs()) == len(before) + 1
 
 
 def test_going_back_restores_from_the_run_cache(repo: Repository, runs: Any) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import sys
 
 import pytest
 from repository import ROOT, Repository
+
+from twotower.evaluation import summary
 
 ELSEWHERE = {
     "make repro": "its commands are those that the other tests here run",
@@ -28,6 +31,12 @@ def readme_commands() -> list[str]:
 
 def test_commands_said_to_run_elsewhere_are_in_the_readme() -> None:
     assert set(ELSEWHERE) <= set(readme_commands())
+
+
+def test_the_table_shown_is_the_one_that_is_measured() -> None:
+    figures = json.loads((ROOT / "metrics/evaluation.json").read_text())
+    shown = re.findall(r"```text\n(SMOKE SET.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert shown == [summary.table(figures) + "\n"]
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,14 @@ UNTRACKED = "tracking"
 
 def script(stage: str) -> Path:
     return ROOT / str(DEFINITION[stage]["cmd"]).removeprefix("python ")
+
+
+def parameter(name: str) -> Any:
+    """Give a value or a section of params.yaml."""
+    value = yaml.safe_load((ROOT / "params.yaml").read_text())
+    for key in name.split("."):
+        value = value[key]
+    return value
 
 
 def paths(entries: list[Any]) -> list[str]:
@@ -47,6 +56,17 @@ def test_outs_are_those_of_artifacts_py() -> None:
         for stage in DEFINITION
     }
     assert found == {stage: {str(path) for path in outs} for stage, outs in STAGE_OUTPUTS.items()}
+
+
+def test_the_lock_knows_the_code_and_the_parameters_as_they_are() -> None:
+    """The committed dvc.lock was made by this code: a changed file needs another `dvc repro`."""
+    for stage, entry in yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"].items():
+        for dep in entry["deps"]:
+            if (ROOT / dep["path"]).is_file() and dep["path"].startswith(("src/", "stages/")):
+                content = (ROOT / dep["path"]).read_bytes()
+                assert hashlib.md5(content).hexdigest() == dep["md5"], f"{stage}: {dep['path']}"
+        for name, value in entry.get("params", {}).get("params.yaml", {}).items():
+            assert value == parameter(name), f"{stage}: {name}"
 
 
 def test_only_the_leaf_writes_files_outside_the_cache() -> None:

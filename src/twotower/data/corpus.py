@@ -48,6 +48,21 @@ def evaluation_splits(corpus: Corpus) -> list[str]:
     return [split for split in splits if split not in ("train", "dev")]
 
 
+def smallest_relevant(qrels: pl.DataFrame, graded_from: int) -> int:
+    """Give the smallest grade of a split's qrels that counts as relevant.
+
+    1 where no grade is above 1, else graded_from. Raises DataError if no passage has such a grade.
+    """
+    highest = qrels.select(pl.col("grade").max()).item() or 0
+    smallest = graded_from if highest > 1 else 1
+    if highest < smallest:
+        raise DataError(
+            f"the highest grade of the qrels is {highest}; relevant means {smallest} and above: "
+            "lower evaluate.graded_relevant_from, or drop the split"
+        )
+    return smallest
+
+
 def _distinct_passages(raw: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Give the passages, one a text in the source's order; and every raw pid with its text."""
     canonical = raw.with_columns(text=normalised(pl.col("text")))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from twotower.data.corpus import smallest_relevant
 from twotower.errors import DataError
 from twotower.evaluation import metrics
 
@@ -48,10 +49,11 @@ def judge(run: pl.DataFrame, qrels: pl.DataFrame, qids: pl.Series, graded_from: 
     """Look up the grade of everything a run retrieved, for the judged queries `qids`.
 
     run: (qid, pid, score), best first a query; queries of `qids` that it lacks score 0.
-    graded_from: the smallest relevant grade in qrels with grades above 1; else 1 is relevant.
+    graded_from: as in `smallest_relevant`.
     Raises DataError for a query without a relevant passage.
     """
-    judged_QJ = _grades(qrels, qids)
+    of_split = qrels.filter(pl.col("qid").is_in(qids.implode()))
+    judged_QJ = _grades(of_split, qids)
     hopeless_Q = judged_QJ.max(axis=1, initial=0) < 1
     if hopeless_Q.any():
         raise DataError(
@@ -59,7 +61,7 @@ def judge(run: pl.DataFrame, qrels: pl.DataFrame, qids: pl.Series, graded_from: 
             f"in the qrels, the first is qid {qids[int(hopeless_Q.argmax())]}; drop them: "
             "`dvc repro prepare` does"
         )
-    relevant_from = graded_from if judged_QJ.max() > 1 else 1
+    relevant_from = smallest_relevant(of_split, graded_from)
     found = run.join(
         qrels.select("qid", "pid", "grade"), on=["qid", "pid"], how="left", maintain_order="left"
     )

@@ -95,7 +95,8 @@ def _write_details(
         qids, qrels = of_split(corpus, split)
         trec.write_qrels(qrels, folder / f"{split}.qrels")
         for system in EXPORTED:
-            trec.write_run(only(runs[system], qids), system, folder / f"{split}.{system}.run")
+            name = f"smoke-{system}" if corpus.counts["smoke"] else system
+            trec.write_run(only(runs[system], qids), name, folder / f"{split}.{system}.run")
 
 
 def _curve(curves: dict[str, dict[int, float]]) -> pl.DataFrame:

@@ -83,7 +83,7 @@ def _split_lines(split: str, figures: dict[str, Any]) -> list[str]:
     error = figures["dense"]["mrr_at_10_se"]
     tests = [
         f"{key.replace('_p_against_', ' against ')}: p = {value:.4f}"
-        for key, value in figures["dense"].items()
+        for key, value in sorted(figures["dense"].items())
         if "_p_against_" in key
     ]
     lines.append(f"standard error of this model's MRR@10: {error:.3f}; {'; '.join(tests)}")

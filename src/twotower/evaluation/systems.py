@@ -55,7 +55,7 @@ def choose_fusion_weight(
 ) -> float:
     """Give the weight of the dense run with the best MRR@10 of the fusion on dev."""
     qids, qrels = of_split(corpus, "dev")
-    aligned, depth = align(only(dense, qids), only(bm25, qids)), min(config.depth, 10)
+    aligned, depth = align(only(dense, qids), only(bm25, qids)), 10
 
     def quality(weight: float) -> float:
         fused = weigh(aligned, weight, depth, qids)

@@ -15,9 +15,10 @@ import numpy as np
 import polars as pl
 import torch
 
-from twotower.artifacts import Corpus, TokenStore, read_corpus, read_words
+from twotower.artifacts import MODEL, Corpus, TokenStore, read_corpus, read_words
 from twotower.config import Tokenize
 from twotower.errors import TwoTowerError
+from twotower.files import fingerprint
 from twotower.retrieval import index
 from twotower.text.tokenizer import Tokenizer
 from twotower.towers import model
@@ -67,9 +68,13 @@ class Searcher:
 
     @classmethod
     def load(cls) -> Searcher:
-        """Read every artefact from the repository's root; raises DataError if one is missing."""
-        towers, built = model.load(), index.load()
-        return cls(read_corpus(), Tokenizer(read_words()), model.read_limits(), towers, built)
+        """Read every artefact from the repository's root.
+
+        Raises DataError if one is missing, or if they are not of one run.
+        """
+        corpus, towers = read_corpus(), model.load()
+        built = index.load(fingerprint(MODEL), len(corpus.passages))
+        return cls(corpus, Tokenizer(read_words()), model.read_limits(), towers, built)
 
     @property
     def pool(self) -> int:

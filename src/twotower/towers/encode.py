@@ -1,7 +1,7 @@
 """Encode a whole token store: the one way to get vectors, for dev evaluation, embed and search.
 
-Texts are sorted by length and batched under a token budget; each vector is written to the row of
-its text, so neither order nor company changes anything.
+Texts are sorted by length, block by block, and batched under a token budget; each vector is written
+to the row of its text, so neither order nor company changes anything.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from torch import Tensor
 
 from twotower.artifacts import TokenStore
 from twotower.progress import progress
+
+BLOCK_TEXTS = 262_144
 
 Encode = Callable[[Tensor, Tensor], Tensor]
 """(ids_T, lengths_B) -> (B, D)"""
@@ -54,14 +56,18 @@ def to_tensors(store: TokenStore, device: torch.device) -> tuple[Tensor, Tensor]
     return ids.long(), torch.from_numpy(store.lengths).to(device)
 
 
-def batches_by_length(lengths_N: np.ndarray, batch_tokens: int) -> Iterator[np.ndarray]:
-    """Give rows in batches of similar length, longest first, of at most batch_tokens padded tokens.
+def batches_by_length(
+    lengths_N: np.ndarray, batch_tokens: int, block: int = BLOCK_TEXTS
+) -> Iterator[np.ndarray]:
+    """Give rows in batches of similar length, of at most batch_tokens padded tokens each.
 
+    Longest first within each block of rows: what is read and written stays near together on disk.
     A single text longer than the budget is a batch of its own.
     """
-    order = np.argsort(-lengths_N, kind="stable")
-    start = 0
-    while start < len(order):
-        size = max(1, batch_tokens // int(lengths_N[order[start]]))
-        yield order[start : start + size]
-        start += size
+    for first in range(0, len(lengths_N), block):
+        lengths = lengths_N[first : first + block]
+        order, start = np.argsort(-lengths, kind="stable"), 0
+        while start < len(order):
+            size = max(1, batch_tokens // int(lengths[order[start]]))
+            yield first + order[start : start + size]
+            start += size

@@ -90,7 +90,10 @@ class Recurrent(nn.Module):
         back_BL = ends_B1 - 1 - place_L
         pooled = []
         for cell, token_BL in zip(self.cells, (ahead_BL, back_BL), strict=False):
-            states_BLH, _ = cell(functional.embedding(token_BL.where(real_BL, 0), words_TE))
+            words_BLE = functional.embedding(token_BL.where(real_BL, 0), words_TE)
+            # Under autocast cuDNN's cells would compute in float16, whatever format was asked for.
+            with torch.autocast(words_BLE.device.type, enabled=False):
+                states_BLH, _ = cell(words_BLE)
             pooled.append(self.pool(states_BLH, real_BL))
         return torch.cat(pooled, dim=1)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from twotower.artifacts import PAD, WordVectors
+from twotower.artifacts import PAD, UNK, WordVectors
 
 
 def initial_table(vectors: WordVectors, scale: float, random_dims: int, seed: int) -> np.ndarray:
@@ -36,4 +36,6 @@ def inverse_document_frequency(vectors: WordVectors) -> np.ndarray:
     df = np.minimum(vectors.df_W, vectors.passages).astype(np.float64)
     idf = np.log1p((vectors.passages - df + 0.5) / (df + 0.5))
     idf[PAD] = 0
+    if vectors.df_W[UNK] == 0:
+        idf[UNK] = 0  # no passage lost a word: in a query it can match nothing
     return idf.astype(np.float32)

@@ -59,8 +59,9 @@ def train(
     """
     towers.to(device).train()
     trainer = _Trainer(towers, pairs, texts, config, device=device, report=report)
-    start = {"epoch": 0.0, **dev.evaluate(towers, dev_set, device, batch_tokens)}
-    epochs, best, weights = [start], -1.0, {}
+    quality = dev.evaluate(towers, dev_set, device, batch_tokens)
+    report(quality, 0)
+    epochs, best, weights = [{"epoch": 0.0, **quality}], -1.0, {}
     generator = np.random.default_rng(seed)
     for epoch in range(1, config.epochs + 1):
         seen = trainer.epoch(epoch, generator)
@@ -73,6 +74,12 @@ def train(
             best, weights = quality["dev_mrr_at_10"], copy.deepcopy(towers.state_dict())
     towers.load_state_dict(weights)
     best_epoch = max(range(1, len(epochs)), key=lambda epoch: epochs[epoch]["dev_mrr_at_10"])
+    if best <= epochs[0]["dev_mrr_at_10"]:
+        log.warning(
+            "training did not help: dev MRR@10 is %.4f at best, and was %.4f untrained",
+            best,
+            epochs[0]["dev_mrr_at_10"],
+        )
     return Result(trainer.steps, epochs, best_epoch)
 
 
@@ -119,12 +126,15 @@ class _Trainer:
         with autocast(self.config.precision, self.device):
             queries_BD = self.towers.queries(*queries)
             passages_BD = self.towers.passages(*passages)
-        scores_BB = similarity(queries_BD, passages_BD)
+            scores_BB = similarity(queries_BD, passages_BD)
+        scores_BB = scores_BB.float()
         loss = LOSSES[self.config.loss](scores_BB, ignored_BB, self.config)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()
-        return watch.observe(loss, scores_BB, ignored_BB, passages_BD, self.config)
+        return watch.observe(
+            loss, scores_BB, ignored_BB, queries_BD, passages_BD, config=self.config
+        )
 
 
 def _line(row: dict[str, float], epochs: int) -> str:

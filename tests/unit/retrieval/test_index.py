@@ -23,8 +23,8 @@ def unit(rows: int, seed: int, width: int = 8) -> np.ndarray:
 def by_index(
     queries: np.ndarray, passages: np.ndarray, k: int, folder: Path
 ) -> tuple[np.ndarray, np.ndarray]:
-    index.build(passages, folder / "index")
-    return index.search(index.load(folder / "index"), queries, k)
+    index.build(passages, "a model", folder / "index")
+    return index.search(index.load("a model", len(passages), folder / "index"), queries, k)
 
 
 def brute_force(queries: np.ndarray, passages: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -99,18 +99,25 @@ def test_the_same_vectors_give_the_same_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     passages = unit(50, 9)
-    index.build(passages, tmp_path / "one")
+    index.build(passages, "a model", tmp_path / "one")
     monkeypatch.setattr(index, "BLOCK_ROWS", 7)
-    index.build(np.asfortranarray(passages), tmp_path / "two")
+    index.build(np.asfortranarray(passages), "a model", tmp_path / "two")
     one, two = ((tmp_path / name / index.FILE).read_bytes() for name in ("one", "two"))
     assert one == two
 
 
 def test_a_loaded_index_is_mapped_and_not_read_into_memory(tmp_path: Path) -> None:
-    index.build(unit(50, 9), tmp_path / "index")
-    assert not index.load(tmp_path / "index").codes.is_owned
+    index.build(unit(50, 9), "a model", tmp_path / "index")
+    assert not index.load("a model", 50, tmp_path / "index").codes.is_owned
 
 
 def test_a_missing_index_names_its_stage(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="dvc repro index"):
-        index.load(tmp_path / "nowhere")
+        index.load("a model", 50, tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(("model", "passages"), [("another", 50), ("a model", 51)])
+def test_an_index_of_another_run_is_refused(tmp_path: Path, model: str, passages: int) -> None:
+    index.build(unit(50, 9), "a model", tmp_path / "index")
+    with pytest.raises(DataError, match=r"50 vectors of model a model, .* `dvc repro` builds"):
+        index.load(model, passages, tmp_path / "index")

@@ -97,3 +97,8 @@ def test_batches_hold_every_row_once_within_the_budget() -> None:
     batches = list(batches_by_length(lengths, 14))
     assert sorted(np.concatenate(batches).tolist()) == [0, 1, 2, 3, 4, 5]
     assert [batch.tolist() for batch in batches] == [[1], [3, 4], [0, 5, 2]]
+
+
+def test_batches_stay_within_blocks_of_rows() -> None:
+    batches = list(batches_by_length(np.array([1, 2, 3, 4, 5]), 100, block=2))
+    assert [batch.tolist() for batch in batches] == [[1, 0], [3, 2], [4]]

@@ -97,6 +97,27 @@ def test_a_collapse_is_noticed() -> None:
         run(towers, learning_rate=1e-9)
 
 
+@pytest.mark.parametrize("loss", ["margin", "softmax"])
+def test_a_collapse_of_one_tower_is_noticed(loss: str) -> None:
+    towers = tiny.towers(token_weights="none", shared=False)
+    with torch.no_grad():
+        towers.query.table[:] = 1.0
+    with pytest.raises(CollapseError, match=r"different queries of a batch .* 1\.0000"):
+        run(towers, learning_rate=1e-9, loss=loss)
+
+
+def test_a_loss_at_the_margin_is_a_collapse() -> None:
+    seen = {"off_diagonal_cosine": 0.1, "query_off_diagonal_cosine": 0.1, "margin_distance": 1e-5}
+    with pytest.raises(CollapseError, match=r"the loss stands at the margin, 0\.3 a negative"):
+        watch.refuse_collapse(seen, 3, tiny.TRAIN)
+    watch.refuse_collapse(seen | {"margin_distance": 0.4}, 3, tiny.TRAIN)
+
+
+def test_training_that_does_not_help_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    run(tiny.towers(), learning_rate=1e-9, epochs=1)
+    assert "training did not help: dev MRR@10 is" in caplog.text
+
+
 def test_a_loss_that_is_no_number_is_noticed() -> None:
     towers = tiny.towers()
     with torch.no_grad():
@@ -110,11 +131,13 @@ def test_what_is_observed_by_hand() -> None:
     scores = torch.tensor([[0.9, 0.1, 0.3], [0.5, 0.4, 0.2], [0.0, 0.2, 0.6]])
     ignored = torch.zeros(3, 3, dtype=torch.bool)
     ignored[1, 0] = True
-    seen = watch.observe(torch.tensor(0.25), scores, ignored, passages, tiny.TRAIN)
+    queries = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    seen = watch.observe(torch.tensor(0.25), scores, ignored, queries, passages, config=tiny.TRAIN)
     assert seen["positive_cosine"] == pytest.approx((0.9 + 0.4 + 0.6) / 3)
     assert seen["negative_cosine"] == pytest.approx((0.1 + 0.3 + 0.2 + 0.0 + 0.2) / 5)
     assert seen["in_batch_recall_at_1"] == 1.0, "the ignored rival of query 1 does not count"
     assert seen["off_diagonal_cosine"] == pytest.approx((0.0 + 0.6 + 0.8) / 3)
+    assert seen["query_off_diagonal_cosine"] == pytest.approx((1.0 + 0.0 + 0.0) / 3)
     assert seen["margin_distance"] == pytest.approx(1 - 0.25 / (0.3 * 5 / 3))
 
 

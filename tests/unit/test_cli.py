@@ -1,0 +1,114 @@
+"""Presets and the command line's own errors; searching is tested on a built pipeline."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from twotower import cli, config, presets
+from twotower.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the committed parameters and presets."""
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    shutil.copytree(ROOT / "presets", tmp_path / "presets")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def slice_at(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "there/msmarco-slice").mkdir(parents=True)
+    (folder / "there/glove.6B.zip").touch()
+    monkeypatch.setenv("TWOTOWER_SLICE", "there")
+
+
+def test_a_preset_changes_its_keys_alone_and_shows_the_change(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slice_at(folder, monkeypatch)
+    before = (folder / "params.yaml").read_text()
+    change = presets.apply("slice")
+    after = (folder / "params.yaml").read_text()
+    assert f"+  folder: {folder}/there/msmarco-slice" in change.splitlines()
+    assert "+  source: local" in change.splitlines()
+    changed = [line for line in after.splitlines() if line not in before.splitlines()]
+    assert sorted(line.split(":")[0].strip() for line in changed) == [
+        "folder",
+        "format",
+        "source",
+        "vectors",
+    ]
+    assert config.load().data.source == "local"
+
+
+def test_the_sample_preset_undoes_it_to_the_byte(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slice_at(folder, monkeypatch)
+    before = (folder / "params.yaml").read_bytes()
+    presets.apply("slice")
+    assert presets.apply("sample")
+    assert (folder / "params.yaml").read_bytes() == before
+    assert presets.apply("sample") == ""
+
+
+def test_every_preset_names_known_keys(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slice_at(folder, monkeypatch)
+    assert presets.names() == ["sample", "slice"]
+    for name in presets.names():
+        presets.apply(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "preset", "message"),
+    [
+        ("nope", None, "preset 'nope' is unknown; there are sample, slice"),
+        ("slice", None, "set TWOTOWER_SLICE to the folder that holds it"),
+        ("sample", "train:\n  margn: 1\n", "did you mean train.margin?"),
+        ("sample", "vocab:\n  width: wide\n", "vocab.width: 'wide' is not of type int"),
+    ],
+)
+def test_a_preset_that_cannot_be_applied_changes_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, preset: str | None, message: str
+) -> None:
+    monkeypatch.setenv("TWOTOWER_SLICE", "nowhere")
+    if preset:
+        (folder / "presets/sample.yaml").write_text(preset)
+    before = (folder / "params.yaml").read_bytes()
+    with pytest.raises(ConfigError) as error:
+        presets.apply(name)
+    assert message in str(error.value)
+    assert (folder / "params.yaml").read_bytes() == before
+    assert sorted(path.name for path in folder.iterdir()) == ["params.yaml", "presets"]
+
+
+def test_the_command_prints_errors_without_a_traceback(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert folder.exists()
+    for arguments in (["preset", "nope"], ["table"], ["search", "x"], ["search", "  "]):
+        assert cli.main(arguments) == 1
+        assert capsys.readouterr().err.startswith("error: ")
+
+
+@pytest.mark.parametrize("arguments", [[], ["serch", "x"], ["search", "x", "-k", "0"]])
+def test_wrong_calls_are_usage_errors(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as error:
+        cli.main(arguments)
+    assert error.value.code == 2
+
+
+def test_the_table_is_printed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(ROOT / "metrics", folder / "metrics")
+    assert cli.main(["table"]) == 0
+    printed = capsys.readouterr().out
+    (label,) = json.loads((folder / "metrics/evaluation.json").read_text())
+    assert printed.startswith("SMOKE SET") is (label == "smoke")
+    assert "BM25" in printed
