@@ -38,7 +38,7 @@ def repo(tmp_path_factory: pytest.TempPathFactory, slice_folder: Path) -> Reposi
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TWOTOWER_SLICE", str(slice_folder))
         change = repository.run(sys.executable, "-m", "twotower.cli", "preset", "slice")
-    assert f"+  folder: {slice_folder}/msmarco-slice" in change
+    assert f"+  folder: {slice_folder.resolve()}/msmarco-slice" in change
     repository.run("dvc", "repro")
     return repository
 
