@@ -127,7 +127,7 @@ def test_curves_reach_mlflow_and_the_plots(repo: Repository, runs: Any) -> None:
         assert title in html, title
     lines = repo.run("dvc", "plots", "show", "--json", "recall at k on test")
     for system in ("bm25", "dense", "fused"):
-        assert f'"dvc_inferred_y_value": "{system}"' in lines or f'"{system}"' in lines
+        assert f'"field": "{system}"' in lines, "each is a line of its own"
 
 
 def test_figures_under_other_parameters_get_a_run_of_their_own(repo: Repository, runs: Any) -> None:
