@@ -55,9 +55,7 @@ PAD, UNK = 0, 1
 def require(path: Path, made_by: str) -> Path:
     """Give `path` back if it exists, else raise with the stage that makes it."""
     if not path.exists():
-        raise DataError(
-            f"{path} is missing: `dvc repro {made_by}` makes it (`dvc pull` fetches it)"
-        )
+        raise DataError(f"{path} is missing: `dvc repro` makes it, in stage {made_by}")
     return path
 
 

@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from twotower.artifacts import PARAMS
 from twotower.errors import TwoTowerError
 
 
@@ -22,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     options = _parser().parse_args(arguments)
     try:
+        _require_root()
         options.run(options)
         sys.stdout.flush()
     except TwoTowerError as error:
@@ -33,6 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader (head, say) has gone: what it wanted is written; Python must not try again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _require_root() -> None:
+    if not PARAMS.is_file():
+        raise TwoTowerError(f"no {PARAMS} here: run from the root of the repository")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -52,10 +59,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not above 0")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
 
 
 def _search(options: argparse.Namespace) -> None:

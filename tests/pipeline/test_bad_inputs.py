@@ -250,7 +250,7 @@ CASES = [
     Case("missing section", "mine", "download", params("^embed:\n.*?\n\n", ""),
          r"params\.yaml: 1 problem.*embed: missing"),
     Case("nothing downloaded", "mine", "prepare", lambda root: None,
-         r"data/raw is missing: `dvc repro download` makes it"),
+         r"data/raw is missing: `dvc repro` makes it, in stage download"),
 ]  # fmt: skip
 
 

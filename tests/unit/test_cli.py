@@ -89,6 +89,15 @@ def test_a_preset_that_cannot_be_applied_changes_nothing(
     assert sorted(path.name for path in folder.iterdir()) == ["params.yaml", "presets"]
 
 
+def test_outside_the_root_the_command_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for arguments in (["preset", "sample"], ["table"], ["search", "x"]):
+        assert cli.main(arguments) == 1
+        assert "run from the root of the repository" in capsys.readouterr().err
+
+
 def test_the_command_prints_errors_without_a_traceback(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -98,7 +107,9 @@ def test_the_command_prints_errors_without_a_traceback(
         assert capsys.readouterr().err.startswith("error: ")
 
 
-@pytest.mark.parametrize("arguments", [[], ["serch", "x"], ["search", "x", "-k", "0"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["serch", "x"], ["search", "x", "-k", "0"], ["search", "x", "-k", "two"]]
+)
 def test_wrong_calls_are_usage_errors(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as error:
         cli.main(arguments)

@@ -112,7 +112,7 @@ def test_a_loaded_index_is_mapped_and_not_read_into_memory(tmp_path: Path) -> No
 
 
 def test_a_missing_index_names_its_stage(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="dvc repro index"):
+    with pytest.raises(DataError, match="in stage index"):
         index.load("a model", 50, tmp_path / "nowhere")
 
 
