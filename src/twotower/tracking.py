@@ -26,6 +26,7 @@ from twotower.errors import TrackingError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import DatasetInput
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +120,9 @@ def add_results(params: Params, fingerprint: str, metrics: dict[str, float]) -> 
         run.tag({MODEL_TAG: fingerprint, ORIGIN_TAG: origin})
     run.report(metrics, 0)
     run.tag(_hashes(BUILT_FROM_MODEL))
-    run.end("FINISHED")
+    run.flush()
+    if not same:  # a run that training has ended keeps its end, and so its duration
+        run.end("FINISHED")
     log.info("MLflow: figures added to run %s", run.run_id)
 
 
@@ -188,8 +191,19 @@ def _new_run(client: MlflowClient, experiment: str, params: Params) -> Run:
     run = client.create_run(experiment, tags=known, run_name=title)
     values = [Param(key, value) for key, value in _texts(params).items()]
     client.log_batch(run.info.run_id, params=values)
+    client.log_inputs(run.info.run_id, datasets=_datasets(params))
     log.info("MLflow: run %s (%s)", run.info.run_id, title)
     return Run(client, run.info.run_id)
+
+
+def _datasets(params: Params) -> list[DatasetInput]:
+    """Name the corpus by its source and DVC's hash, which fits MLflow's 36 characters exactly."""
+    from mlflow.entities import Dataset, DatasetInput
+
+    return [
+        DatasetInput(Dataset(params.data.source, digest, source_type="local", source=str(CORPUS)))
+        for digest in _hashes((CORPUS,)).values()
+    ]
 
 
 def _hashes(paths: tuple[Path, ...]) -> dict[str, str]:

@@ -52,7 +52,17 @@ def test_a_run_holds_parameters_curves_hashes_and_the_smoke_mark(params: config.
     assert run.data.metrics == {"loss": 0.5, "smoke.splits.test.dense.mrr_at_10": 0.25}
     assert run.data.tags["dvc.out.data/corpus"] == "abc"
     assert run.data.tags["twotower.smoke_set"] == "true"
+    (used,) = run.inputs.dataset_inputs
+    assert (used.dataset.name, used.dataset.digest) == ("sample", "abc")
     assert run.info.run_name.startswith("smoke: ")
+
+
+def test_figures_added_later_leave_the_end_of_the_training_alone(params: config.Params) -> None:
+    train(params, "m1")
+    (trained,) = runs()
+    tracking.add_results(params, "m1", {"x": 1.0})
+    (evaluated,) = runs()
+    assert evaluated.info.end_time == trained.info.end_time
 
 
 def test_of_equal_models_the_newest_run_gets_the_figures(params: config.Params) -> None:
