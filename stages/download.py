@@ -1,4 +1,4 @@
-"""Stage download: fetch the chosen source's raw files, byte for byte, into data/raw."""
+"""Stage download: fetch the chosen source's raw corpus files, byte for byte, into data/raw."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from twotower.data import sources
 
 def main(params: Params) -> None:
     """Fetch, and print the source's terms once."""
-    source = sources.download(params.data)
-    logging.info("source %s. Terms: %s", params.data.source, source.terms)
+    source = sources.download(params.download)
+    logging.info("source %s. Terms: %s", params.download.source, source.terms)
 
 
 if __name__ == "__main__":

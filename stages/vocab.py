@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from _stage import run, say
-from twotower.artifacts import RAW, read_corpus, require, write_vocabulary
+from twotower.artifacts import VECTORS, read_corpus, require, write_vocabulary
 from twotower.config import Params
-from twotower.text import vocabulary
+from twotower.files import read_json
+from twotower.text import units, vocabulary
+from twotower.text.vectors.readers import read_vectors
 
 
 def main(params: Params) -> None:
     """Count words, read their vectors, write both."""
-    vectors = require(RAW, "download") / "vectors"
-    built = vocabulary.build(read_corpus(), vectors, params.vocab.width, params.vocab.min_count)
+    source = read_json(require(VECTORS, "vectors") / "source.json")
+    unit = units.choose(params.vocab.unit, lower_case=params.vocab.lower_case, folder=VECTORS)
+    read = partial(read_vectors, VECTORS, source["format"], source["width"])
+    built = vocabulary.build(
+        read_corpus(),
+        unit,
+        None if source["source"] == "random" else read,
+        source["width"],
+        params.vocab.min_count,
+    )
     write_vocabulary(built)
     say(built.counts)
 

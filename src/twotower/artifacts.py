@@ -7,7 +7,7 @@ imported only where one is read or written, so that a bare GPU machine can read 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 PARAMS = Path("params.yaml")
 RAW = Path("data/raw")
 CORPUS = Path("data/corpus")
+VECTORS = Path("data/vectors")
 VOCAB = Path("data/vocab")
 TOKENS = Path("data/tokens")
 BM25 = Path("data/bm25")
@@ -31,14 +32,18 @@ TRAINING = Path("data/training")
 EMBEDDINGS = Path("data/embeddings")
 INDEX = Path("data/index")
 EVALUATION = Path("data/evaluation")
+DATA_CARD = Path("metrics/data.json")
+DATA_PAGE = Path("metrics/data.md")
 METRICS = Path("metrics/evaluation.json")
 RECALL_CURVES = Path("metrics/recall_at_k")
 
 STAGE_OUTPUTS: dict[str, tuple[Path, ...]] = {
     "download": (RAW,),
     "prepare": (CORPUS,),
+    "vectors": (VECTORS,),
     "vocab": (VOCAB,),
     "tokenize": (TOKENS,),
+    "describe": (DATA_CARD, DATA_PAGE),
     "bm25": (BM25,),
     "untrained": (UNTRAINED,),
     "train": (MODEL, TRAINING),
@@ -50,6 +55,8 @@ STAGE_OUTPUTS: dict[str, tuple[Path, ...]] = {
 
 PAD, UNK = 0, 1
 """The two reserved token ids: padding (never part of a text) and any word without an id."""
+SPECIAL = ("<pad>", "<unk>")
+"""How the table of words spells them; text that is spelt so is an unknown word, never these."""
 
 
 def require(path: Path, made_by: str) -> Path:
@@ -69,11 +76,11 @@ class Corpus:
     """The canonical corpus, whatever the source."""
 
     passages: pl.DataFrame
-    """pid int64, text; one pid a distinct text."""
+    """pid int64, text; one pid a distinct text. source_id too, where pids are not the source's."""
     queries: pl.DataFrame
-    """qid int64, text, split; each has at least one relevant passage."""
+    """qid int64, text, split; each has at least one relevant passage. source_id likewise."""
     qrels: pl.DataFrame
-    """qid int64, pid int64, grade int32, split; grade 1 and above is relevant."""
+    """qid int64, pid int64, grade int32, split; 1 and above is relevant, 0 is known not to be."""
     counts: dict[str, Any]
     """What was found, dropped and why."""
 
@@ -102,6 +109,18 @@ def read_corpus(path: Path = CORPUS, *, passage_texts: bool = True) -> Corpus:
 
 
 @dataclass(frozen=True)
+class Unit:
+    """What text is split into before words are looked up; `text/units.py` does it."""
+
+    name: str
+    """words, wordpieces or characters."""
+    lower_case: bool
+    """words and characters: of lower-cased text; word pieces do as their tokenizer says."""
+    tokenizer: str | None = None
+    """wordpieces: the content of the tokenizer.json that cuts them."""
+
+
+@dataclass(frozen=True)
 class Vocabulary:
     """The token ids: row i of `words` is the word with id i."""
 
@@ -110,7 +129,9 @@ class Vocabulary:
     pretrained_VE: np.ndarray
     """float32 rows of ids 0..V-1 that have a pretrained vector; later ids have none."""
     counts: dict[str, Any]
-    """Sizes and rates."""
+    """Words of the corpus and of the vector file, and the corpus's tokens."""
+    unit: Unit
+    """What "word" means here."""
 
 
 def write_vocabulary(vocabulary: Vocabulary, path: Path = VOCAB) -> None:
@@ -120,13 +141,31 @@ def write_vocabulary(vocabulary: Vocabulary, path: Path = VOCAB) -> None:
         write_array(folder / "pretrained.npy", vocabulary.pretrained_VE)
         write_array(folder / "df.npy", vocabulary.words["df"].to_numpy())
         write_json(folder / "counts.json", vocabulary.counts)
+        unit = vocabulary.unit
+        write_json(folder / "unit.json", {"name": unit.name, "lower_case": unit.lower_case})
+        if unit.tokenizer is not None:
+            (folder / "tokenizer.json").write_bytes(unit.tokenizer.encode("utf-8"))
+
+
+def read_unit(path: Path = VOCAB) -> Unit:
+    """Read what text was split into, to split other texts alike."""
+    unit = Unit(**read_json(require(path / "unit.json", "vocab")))
+    if unit.name != "wordpieces":
+        return unit
+    content = require(path / "tokenizer.json", "vocab").read_bytes()
+    return replace(unit, tokenizer=content.decode("utf-8"))
 
 
 def read_words(path: Path = VOCAB) -> pl.DataFrame:
-    """Read the table of words alone: all that turning text into ids needs."""
+    """Read the table of words alone: with `read_unit`, all that turning text into ids needs."""
     import polars as pl
 
     return pl.read_parquet(require(path, "vocab") / "words.parquet")
+
+
+def count_pretrained(path: Path = VOCAB) -> int:
+    """Say how many of the first ids have a pretrained vector; `<pad>` and `<unk>` count."""
+    return len(read_array(require(path, "vocab") / "pretrained.npy", memory_map=True))
 
 
 @dataclass(frozen=True)

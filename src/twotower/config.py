@@ -64,26 +64,114 @@ class NotEmpty:
         return "a text that is not empty"
 
 
+BEIR_SETS = (
+    "arguana",
+    "climate-fever",
+    "dbpedia-entity",
+    "fever",
+    "fiqa",
+    "hotpotqa",
+    "msmarco",
+    "nfcorpus",
+    "nq",
+    "quora",
+    "scidocs",
+    "scifact",
+    "trec-covid",
+    "webis-touche2020",
+)
+
+
+@dataclass(frozen=True)
+class Download:
+    """Where the corpus comes from."""
+
+    source: Annotated[
+        str, OneOf(("sample", "local", "msmarco-v1.1", "msmarco-v2.1", "msmarco-passage", "beir"))
+    ]
+    """The source's name; the keys below are read only by the sources that need them."""
+    folder: Annotated[str, NotEmpty()]
+    """local: folder or archive of the corpus; msmarco-passage: folder with TREC DL's files."""
+    format: Annotated[str, OneOf(("auto", "passage-ranking", "qna", "beir", "pairs"))]
+    """local: layout of the files; auto looks at them."""
+    revision: Annotated[str, NotEmpty()]
+    """msmarco-v1.1, msmarco-v2.1: commit, tag or branch of the hub's repository."""
+    name: Annotated[str, OneOf(BEIR_SETS)]
+    """beir: which of its sets."""
+
+
 @dataclass(frozen=True)
 class Data:
-    """Where the corpus and the word vectors come from."""
+    """How the raw files become the canonical corpus."""
 
-    source: Annotated[str, OneOf(("sample", "local"))]
-    """The source's name; the others are read only by the sources that need them."""
-    folder: Annotated[str, NotEmpty()]
-    """local: the folder that holds the corpus."""
-    vectors: Annotated[str, NotEmpty()]
-    """local: a GloVe text file, a zip that holds it, or a folder that holds one of either."""
-    format: Annotated[str, OneOf(("auto", "passage-ranking", "qna"))]
-    """local: layout of the folder; auto takes passage-ranking if a collection.tsv is there."""
+    test: Annotated[str, NotEmpty()]
+    """The split that is evaluated; auto: every labelled one but train and dev, else dev itself."""
+    held_out_queries: Annotated[int, Within(1, 1_000_000)]
+    """Train queries, at most a fifth, that become dev (and test) where the source has none."""
+    train_labels: Annotated[str, OneOf(("selected", "all"))]
+    """qna: what is relevant in train: selected passages, or all candidates (weak labels)."""
+    overlap_queries: Annotated[str, OneOf(("remove", "count"))]
+    """Queries that an evaluated split has too: removed from train, or only counted."""
+    overlap_positives: Annotated[str, OneOf(("remove", "count"))]
+    """Relevant passages that an evaluated split has too: removed from train's, or only counted."""
+    repair: bool
+    """Mend text that was decoded wrongly before it was saved (mojibake)."""
+    fraction: Annotated[float, Within(0, 1, above=True)]
+    """Share of each split's queries that is kept."""
+    max_queries: Annotated[int, Within(0, 1_000_000_000)]
+    """At most this many queries of each split are kept; 0 = all."""
+    query_column: Annotated[str, NotEmpty()]
+    """pairs: name of the column with the queries."""
+    document_column: Annotated[str, NotEmpty()]
+    """pairs: name of the column with the passages."""
+    label_column: Annotated[str, NotEmpty()]
+    """pairs: name of the column with 1 (relevant), 0 (not) or -1 (unknown)."""
+    positive_column: Annotated[str, NotEmpty()]
+    """pairs, as triplets: name of the column with the relevant passage."""
+    negative_column: Annotated[str, NotEmpty()]
+    """pairs, as triplets: name of the column with the passage that is not relevant."""
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Where the word vectors come from."""
+
+    source: Annotated[
+        str,
+        OneOf(
+            (
+                "sample",
+                "local",
+                "glove-6B",
+                "glove-42B",
+                "glove-840B",
+                "glove-twitter-27B",
+                "corpus",
+                "random",
+            )
+        ),
+    ]
+    """The source's name; corpus trains them on the corpus, random has none."""
+    file: Annotated[str, NotEmpty()]
+    """local: vector file, archive that holds it, model folder, or folder with one of these."""
+    format: Annotated[str, OneOf(("auto", "glove", "word2vec", "word2vec-binary", "model"))]
+    """local: auto looks at the file."""
+    width: Annotated[int, Within(1, 4096)]
+    """Numbers a vector."""
+    window: Annotated[int, Within(1, 100)]
+    """corpus: words on either side that count as near."""
+    epochs: Annotated[int, Within(1, 1000)]
+    """corpus: passes over all texts."""
 
 
 @dataclass(frozen=True)
 class Vocab:
-    """Which words get an id, and where their vectors come from."""
+    """What texts are split into, and which of it gets an id."""
 
-    width: Annotated[int, Within(1, 4096)]
-    """Numbers a vector in the vector file."""
+    unit: Annotated[str, OneOf(("words", "wordpieces", "characters"))]
+    """wordpieces: as the tokenizer of the model folder that vectors.file names has them."""
+    lower_case: bool
+    """words, characters: lower-case texts first; a model's tokenizer decides for itself."""
     min_count: Annotated[int, Within(0, 1_000_000)]
     """Corpus words that the vectors lack are kept from this count on; 0 keeps none of them."""
 
@@ -179,7 +267,9 @@ class Params:
 
     seed: Annotated[int, Within(0, 2**31 - 1)]
     device: Annotated[str, OneOf(("auto", "cpu", "cuda", "mps"))]
+    download: Download
     data: Data
+    vectors: Vectors
     vocab: Vocab
     tokenize: Tokenize
     model: Model

@@ -19,6 +19,10 @@ class DataError(TwoTowerError):
     """An input file or folder is missing, malformed or holds nothing usable."""
 
 
+class DownloadError(DataError):
+    """A file cannot be fetched, or what came is not the file that was expected."""
+
+
 class TrainingError(TwoTowerError):
     """Training cannot start, or went wrong in a way that must not end in a model."""
 

@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from twotower.errors import DataError
+
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[Path]:
@@ -49,6 +51,15 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def copy_file(file: Path, target: Path) -> None:
+    """Copy one file of the user's; raises DataError if it is none, or may not be read."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, target)
+    except OSError as error:
+        raise DataError(f"{file}: not readable as a file: {error.strerror}") from None
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -17,10 +17,21 @@ class _Unseen(contextlib.AbstractContextManager["_Unseen"]):
         """Take note of nothing."""
 
 
-def progress(total: int, unit: str, description: str) -> Any:
-    """Give a tqdm bar; call .update(n) on it and use it as a context manager."""
+def progress(total: int, unit: str, description: str, initial: int = 0) -> Any:
+    """Give a tqdm bar; call .update(n) on it and use it as a context manager.
+
+    What was there before (`initial`) counts as done, not as speed. Bytes ("B") are counted in
+    thousands, as in the sizes that messages give: MB, not MiB.
+    """
     if not sys.stderr.isatty():
         return _Unseen()
     from tqdm import tqdm
 
-    return tqdm(total=total, unit=f" {unit}", unit_scale=True, desc=description, leave=False)
+    return tqdm(
+        total=total,
+        unit=unit if unit == "B" else f" {unit}",
+        unit_scale=True,
+        desc=description,
+        initial=initial,
+        leave=False,
+    )

@@ -201,7 +201,9 @@ def _datasets(params: Params) -> list[DatasetInput]:
     from mlflow.entities import Dataset, DatasetInput
 
     return [
-        DatasetInput(Dataset(params.data.source, digest, source_type="local", source=str(CORPUS)))
+        DatasetInput(
+            Dataset(params.download.source, digest, source_type="local", source=str(CORPUS))
+        )
         for digest in _hashes((CORPUS,)).values()
     ]
 

@@ -20,9 +20,9 @@ import pyarrow.parquet as pq
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-RAW, VECTORS, MY = Path("data/raw/corpus"), Path("data/raw/vectors"), Path("my/corpus")
+RAW, VECTORS, MY = Path("data/raw/corpus"), Path("data/vectors"), Path("my/corpus")
 TRAIN = "train-00000-of-00001.parquet"
-CHANGES = {"source": "local", "folder": "my/corpus", "vectors": "my/vectors", "width": "2"}
+CHANGES = {"source": "local", "folder": "my/corpus", "file": "my/vectors", "width": "2"}
 PARAMS = re.sub(
     rf"(?m)^  ({'|'.join(CHANGES)}): .*$",
     lambda line: f"  {line[1]}: {CHANGES[line[1]]}",
@@ -84,6 +84,7 @@ def trees(tmp_path_factory: pytest.TempPathFactory) -> Path:
         must_work("download", trees / name)
     shutil.copytree(trees / "tsv", trees / "corpus")
     must_work("prepare", trees / "corpus")
+    must_work("fetch_vectors", trees / "corpus")
     return trees
 
 
@@ -165,6 +166,7 @@ def swap_for_folder(path: Path) -> Damage:
 
 def withheld(root: Path) -> None:
     (root / RAW / "qrels.test.tsv").write_text("5\t0\t5\t-1\n6\t0\t6\t-1\n")
+    params("^  test: auto$", "  test: test")(root)
 
 
 MISSING_FIELD = [{"is_selected": [1]}] * 2
@@ -172,9 +174,9 @@ UNEVEN = [{"is_selected": [1], "passage_text": ["a"]}, {"is_selected": [1], "pas
 CASES = [
     # the user's folders, at download
     Case("no folder", "mine", "download", lambda root: shutil.rmtree(root / MY),
-         r"data\.folder: my/corpus is not a folder"),
-    Case("no vectors", "mine", "download", lambda root: shutil.rmtree(root / "my/vectors"),
-         r"data\.vectors: my/vectors is neither a file nor a folder"),
+         r"download\.folder: my/corpus is neither a folder nor a file ending in"),
+    Case("no vectors", "corpus", "fetch_vectors", lambda root: shutil.rmtree(root / "my/vectors"),
+         r"vectors\.file: my/vectors is neither a file nor a folder"),
     Case("no collection", "mine", "download", remove(MY / "collection.tsv.gz"),
          r"my/corpus: no files of format .* expected collection\.tsv"),
     Case("folder for a file", "mine", "download", swap_for_folder(MY / "qrels.dev.tsv"),
@@ -197,15 +199,15 @@ CASES = [
     Case("huge pid", "tsv", "prepare", packed(b"99999999999999999999\tx\n"),
          r"collection\.tsv\.gz, line 7: pid is '99999999999999999999'"),
     Case("duplicate pid", "tsv", "prepare", packed(b"4\tanother\n"),
-         r"collection\.tsv\.gz: pid 4 stands there more than once"),
+         r"collection\.tsv\.gz: pid 4 stands there more than once \(lines 4 and 7\)"),
     Case("duplicate qid", "tsv", "prepare", append(RAW / "queries.dev.tsv", b"3\tanother\n"),
          r"queries\.dev\.tsv: qid 3 stands there more than once"),
     Case("unknown pid", "tsv", "prepare", append(RAW / "qrels.dev.tsv", b"3\t0\t99\t1\n"),
          r"qrels\.dev\.tsv, line 3: pid 99 is not in the collection"),
     Case("unknown qid", "tsv", "prepare", append(RAW / "qrels.dev.tsv", b"99\t0\t3\t1\n"),
          r"qrels\.dev\.tsv, line 3: qid 99 is not in the queries"),
-    Case("queries without qrels", "tsv", "prepare", remove(RAW / "qrels.dev.tsv"),
-         r"each split needs .*without a partner: dev"),
+    Case("qrels without queries", "tsv", "prepare", remove(RAW / "queries.dev.tsv"),
+         r"each split needs .*qrels without queries: dev"),
     Case("withheld labels", "tsv", "prepare", withheld,
          r"split test: none of its 2 queries has a relevant passage .*-1 means"),
     # the hub's files, at prepare
@@ -225,7 +227,7 @@ CASES = [
     Case("empty vectors", "corpus", "vocab", put(VECTORS / "v.txt", b""),
          r"v\.txt: the file is empty; expected a word and 2 numbers"),
     Case("wrong width", "corpus", "vocab", append(VECTORS / "v.txt", b"dogs 1\n"),
-         r"v\.txt, line 3: word 'dogs' has 1 number.*expected vocab\.width = 2"),
+         r"v\.txt, line 3: word 'dogs' has 1 number.*expected vectors\.width = 2"),
     Case("NaN", "corpus", "vocab", append(VECTORS / "v.txt", b"dogs 1 nan\n"),
          r"v\.txt, line 3: word 'dogs' has a number that is NaN"),
     Case("no number", "corpus", "vocab", append(VECTORS / "v.txt", b"dogs 1 x2\n"),

@@ -19,6 +19,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the committed parameters and presets."""
     shutil.copy(ROOT / "params.yaml", tmp_path)
     shutil.copytree(ROOT / "presets", tmp_path / "presets")
+    for name in ("corpus", "vectors"):
+        (tmp_path / "data/local" / name).mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -39,13 +41,14 @@ def test_a_preset_changes_its_keys_alone_and_shows_the_change(
     assert f"+  folder: {folder}/there/msmarco-slice" in change.splitlines()
     assert "+  source: local" in change.splitlines()
     changed = [line for line in after.splitlines() if line not in before.splitlines()]
-    assert sorted(line.split(":")[0].strip() for line in changed) == [
+    assert {line.split(":")[0].strip() for line in changed} == {
+        "source",
         "folder",
         "format",
-        "source",
-        "vectors",
-    ]
-    assert config.load().data.source == "local"
+        "file",
+        "repair",
+    }
+    assert config.load().download.source == "local"
 
 
 def test_the_sample_preset_undoes_it_to_the_byte(
@@ -61,18 +64,27 @@ def test_the_sample_preset_undoes_it_to_the_byte(
 
 def test_every_preset_names_known_keys(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slice_at(folder, monkeypatch)
-    assert presets.names() == ["sample", "slice"]
     for name in presets.names():
         presets.apply(name)
+
+
+def test_any_preset_undoes_any_other(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They set the same keys, so that none leaves half of another behind."""
+    slice_at(folder, monkeypatch)
+    results = {}
+    for name in (*presets.names(), *reversed(presets.names())):
+        presets.apply(name)
+        text = (folder / "params.yaml").read_text()
+        assert results.setdefault(name, text) == text, name
 
 
 @pytest.mark.parametrize(
     ("name", "preset", "message"),
     [
-        ("nope", None, "preset 'nope' is unknown; there are sample, slice"),
+        ("nope", None, "preset 'nope' is unknown; there are beir, local, "),
         ("slice", None, "set TWOTOWER_SLICE to the folder that holds it"),
         ("sample", "train:\n  margn: 1\n", "did you mean train.margin?"),
-        ("sample", "vocab:\n  width: wide\n", "vocab.width: 'wide' is not of type int"),
+        ("sample", "vectors:\n  width: wide\n", "vectors.width: 'wide' is not of type int"),
     ],
 )
 def test_a_preset_that_cannot_be_applied_changes_nothing(
@@ -86,7 +98,7 @@ def test_a_preset_that_cannot_be_applied_changes_nothing(
         presets.apply(name)
     assert message in str(error.value)
     assert (folder / "params.yaml").read_bytes() == before
-    assert sorted(path.name for path in folder.iterdir()) == ["params.yaml", "presets"]
+    assert sorted(path.name for path in folder.iterdir()) == ["data", "params.yaml", "presets"]
 
 
 def test_outside_the_root_the_command_says_so(

@@ -1,51 +1,68 @@
 """From any format's raw tables to the canonical corpus, with everything dropped counted.
 
-One pid a distinct text, qrels follow the text; splits are by query; queries without a relevant
-passage are dropped. `train` is trained on, `dev` selects, every other split is evaluated.
+One pid a distinct text, qrels follow the text; splits are by query (`splits.py`); queries without a
+relevant passage are dropped. Each query meets one fate, so that the counts add up (`counts.py`).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import polars as pl
 
 from twotower.artifacts import Corpus
+from twotower.config import Data
+from twotower.data import counts, splits
 from twotower.data.raw import RawCorpus, refuse_duplicates
+from twotower.data.repair import mended
 from twotower.errors import DataError
 from twotower.text.words import normalised
 
+RANK = {"train": 2, "dev": 1}
+"""Of two splits that overlap, the one of higher rank gives way; evaluated splits have rank 0."""
 
-def build(raw: RawCorpus, *, smoke: bool) -> Corpus:
-    """Clean a raw corpus; raises DataError for a split that cannot be used."""
-    refuse_duplicates(raw.queries, "qid", "queries of all splits")
-    passages, canonical = _distinct_passages(raw.passages)
-    qrels = _follow_texts(raw.qrels, canonical)
-    asked = raw.queries.with_columns(text=normalised(pl.col("text"))).filter(pl.col("text") != "")
-    judged = asked.join(qrels.filter(pl.col("grade") >= 1), on="qid", how="semi")
-    _refuse_useless(raw, judged)
-    queries = _without_repeats(judged)
-    _refuse_emptied(judged, queries)
-    qrels = qrels.join(queries.select("qid"), on="qid", how="semi")
-    counts = {
-        "smoke": smoke,
-        "passages": len(passages),
-        "passages_empty": int((canonical["text"] == "").sum()),
-        "passages_repeated": len(canonical.filter(pl.col("text") != "")) - len(passages),
-        "qrels_to_empty_passages": len(raw.qrels.join(_empty(canonical), on="pid", how="semi")),
-        **raw.counts,
-        "splits": {
-            split: _count_split(split, raw.queries, judged, queries, qrels)
-            for split in queries["split"].unique(maintain_order=True)
+
+def build(raw: RawCorpus, data: Data, seed: int, *, smoke: bool) -> Corpus:
+    """Clean a raw corpus; raises DataError for one that cannot be used.
+
+    smoke: whether figures on it are smoke figures; goes into the counts.
+    """
+    own = "source_id" if "source_id" in raw.queries.columns else "qid"
+    refuse_duplicates(raw.queries, own, "queries of all splits")
+    kept = splits.cut(raw.queries, data.fraction, data.max_queries, seed)
+    rest = _without_cut(raw, raw.queries.filter(kept)["qid"])
+    cleaned = _clean_passages(rest, data)
+    asked, repaired = _clean_queries(raw.queries, data)
+    asked = asked.with_columns(fate=pl.when(~kept).then(pl.lit("cut")))
+    asked = _labelled(asked, cleaned.qrels, data, seed)
+    qrels = _used(cleaned.qrels, asked, data)
+    asked, qrels, overlap = _apart(asked, qrels, data)
+    queries = _in_order(asked.filter(pl.col("fate").is_null()))
+    _refuse_emptied(asked, queries)
+    qrels = qrels.join(queries.select("qid"), on="qid", how="semi", maintain_order="left")
+    return Corpus(
+        passages=cleaned.passages,
+        queries=queries.select(*_columns(raw.queries)),
+        qrels=qrels.select("qid", "pid", "grade", "split"),
+        counts={
+            "smoke": smoke,
+            "train_labels": "weak" if data.train_labels == "all" else "selected",
+            "passages": {
+                "found": len(raw.passages),
+                "cut": len(raw.passages) - len(rest.passages),
+                **cleaned.counts,
+            },
+            "queries_repaired": repaired,
+            "found": counts.by_file_split(asked),
+            "splits": counts.by_split(queries, qrels, overlap),
         },
-    }
-    return Corpus(passages, queries, qrels, counts)
+    )
 
 
 def evaluation_splits(corpus: Corpus) -> list[str]:
     """Give the splits that are evaluated: all but train and dev."""
-    splits: list[str] = corpus.queries["split"].unique(maintain_order=True).to_list()
-    return [split for split in splits if split not in ("train", "dev")]
+    present: list[str] = corpus.queries["split"].unique(maintain_order=True).to_list()
+    return [split for split in present if split not in RANK]
 
 
 def smallest_relevant(qrels: pl.DataFrame, graded_from: int) -> int:
@@ -63,56 +80,121 @@ def smallest_relevant(qrels: pl.DataFrame, graded_from: int) -> int:
     return smallest
 
 
-def _distinct_passages(raw: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Give the passages, one a text in the source's order; and every raw pid with its text."""
-    canonical = raw.with_columns(text=normalised(pl.col("text")))
-    filled = canonical.filter(pl.col("text") != "")
-    return filled.unique("text", keep="first", maintain_order=True), canonical
+@dataclass(frozen=True)
+class _Passages:
+    """Distinct passages, the qrels that follow their texts, and what was dropped."""
+
+    passages: pl.DataFrame
+    qrels: pl.DataFrame
+    counts: dict[str, int]
 
 
-def _empty(canonical: pl.DataFrame) -> pl.DataFrame:
-    return canonical.filter(pl.col("text") == "")
+def _without_cut(raw: RawCorpus, kept: pl.Series) -> RawCorpus:
+    """Drop the passages that only cut queries list, and the qrels of these."""
+    if len(kept) == len(raw.queries):
+        return raw
+    qrels = raw.qrels.join(kept.to_frame(), on="qid", how="semi", maintain_order="left")
+    alone = raw.qrels.join(kept.to_frame(), on="qid", how="anti").join(qrels, on="pid", how="anti")
+    passages = raw.passages.join(alone, on="pid", how="anti", maintain_order="left")
+    return RawCorpus(passages, raw.queries, qrels)
 
 
-def _follow_texts(qrels: pl.DataFrame, canonical: pl.DataFrame) -> pl.DataFrame:
-    """Point qrels to the first pid of their passage's text; keep the best grade of repeats."""
-    first = canonical.filter(pl.col("text") != "").select(
-        "pid", first=pl.col("pid").first().over("text")
+def _clean_passages(raw: RawCorpus, data: Data) -> _Passages:
+    """Mend and normalise texts, keep one passage a text (its first), and point qrels to it."""
+    texts, repaired = mended(raw.passages["text"]) if data.repair else (raw.passages["text"], 0)
+    every = raw.passages.with_columns(text=texts).with_columns(text=normalised(pl.col("text")))
+    filled = every.filter(pl.col("text") != "")
+    distinct = filled.unique("text", keep="first", maintain_order=True)
+    first = filled.select("pid", "text").join(distinct.select("text", first="pid"), on="text")
+    relevant = pl.col("grade") >= 1
+    moved = raw.qrels.join(first.select("pid", "first"), on="pid", maintain_order="left")
+    qrels = moved.group_by("qid", pid="first", maintain_order=True).agg(pl.col("grade").max())
+    return _Passages(
+        distinct,
+        qrels,
+        {
+            "empty": len(every) - len(filled),
+            "repeated": len(filled) - len(distinct),
+            "kept": len(distinct),
+            **counts.scripts(distinct["text"]),
+            "repaired": repaired,
+            "positives_empty": len(raw.qrels.filter(relevant)) - len(moved.filter(relevant)),
+            "qrels_repeated": len(moved) - len(qrels),
+        },
     )
-    moved = qrels.join(first, on="pid", maintain_order="left").select(
-        "qid", "grade", "split", pid="first"
-    )
-    grouped = moved.group_by("qid", "pid", "split", maintain_order=True).agg(pl.col("grade").max())
-    return grouped.select("qid", "pid", "grade", "split")
 
 
-def _refuse_useless(raw: RawCorpus, judged: pl.DataFrame) -> None:
-    present = raw.queries["split"].unique(maintain_order=True).to_list()
-    for split in present:
-        if judged.filter(pl.col("split") == split).is_empty():
-            raise DataError(
-                f"split {split}: none of its {len(raw.queries.filter(pl.col('split') == split))} "
-                "queries has a relevant passage (grade 1 or is_selected == 1; -1 means that labels "
-                "are withheld); it cannot be used: remove its files or supply labels"
-            )
-    if not {"train", "dev"} < set(present):
-        raise DataError(
-            f"splits found: {', '.join(present)}; needed: train, dev (or validation), and at least "
-            "one other to evaluate"
-        )
+def _clean_queries(queries: pl.DataFrame, data: Data) -> tuple[pl.DataFrame, int]:
+    """Mend and normalise the queries; `found_in` is the split that their file says."""
+    texts, repaired = mended(queries["text"]) if data.repair else (queries["text"], 0)
+    cleaned = queries.with_columns(text=texts, found_in="split")
+    return cleaned.with_columns(text=normalised(pl.col("text"))), repaired
 
 
-def _without_repeats(judged: pl.DataFrame) -> pl.DataFrame:
-    """Drop queries from train whose text an evaluated split or dev has, and from dev likewise."""
-    key = pl.col("text").str.to_lowercase()
-    rank = pl.col("split").replace_strict({"train": 2, "dev": 1}, default=0)
-    best = rank.min().over(key)
-    order = pl.when(rank == 2).then(0).when(rank == 1).then(1).otherwise(2)
-    return judged.filter(rank == best).sort(order, "split", maintain_order=True)
+def _drop(asked: pl.DataFrame, condition: pl.Expr, fate: str) -> pl.DataFrame:
+    """Give a fate to the queries that meet a condition and have none yet."""
+    fallen = pl.col("fate").is_null() & condition
+    return asked.with_columns(fate=pl.when(fallen).then(pl.lit(fate)).otherwise("fate"))
 
 
-def _refuse_emptied(judged: pl.DataFrame, queries: pl.DataFrame) -> None:
-    for split in judged["split"].unique(maintain_order=True):
+def _labelled(asked: pl.DataFrame, qrels: pl.DataFrame, data: Data, seed: int) -> pl.DataFrame:
+    """Drop queries without text or labels, and give each other one the split it is used in."""
+    best = qrels.group_by("qid").agg(pl.col("grade").max().alias("best"))
+    asked = asked.join(best, on="qid", how="left", maintain_order="left")
+    asked = _drop(asked, pl.col("text") == "", "empty")
+    asked = _drop(asked, pl.col("best") < 0, "unlabelled")
+    rest = pl.col("fate").is_null()
+    judged = asked.filter(rest & (pl.col("best") >= 1))["qid"]
+    used = splits.assign(asked, judged, data.test, data.held_out_queries, seed)
+    asked = asked.with_columns(split=used["split"])
+    weak = pl.lit(data.train_labels == "all") & (pl.col("split") == "train")
+    positive = pl.when(weak).then(pl.col("best") >= 0).otherwise(pl.col("best") >= 1)
+    asked = _drop(asked, ~positive.fill_null(value=False), "without_positive")
+    return _drop(asked, pl.col("split").is_null(), "of_unused_split").drop("best")
+
+
+def _used(qrels: pl.DataFrame, asked: pl.DataFrame, data: Data) -> pl.DataFrame:
+    """Keep the known labels of used queries, with their split; weak labels count in train alone."""
+    kept = asked.filter(pl.col("fate").is_null()).select("qid", "split")
+    qrels = qrels.filter(pl.col("grade") >= 0).join(kept, on="qid", maintain_order="left")
+    if data.train_labels == "selected":
+        return qrels
+    weak = (pl.col("split") == "train") & (pl.col("grade") == 0)
+    return qrels.with_columns(grade=pl.when(weak).then(pl.lit(1, pl.Int32)).otherwise("grade"))
+
+
+def _apart(
+    asked: pl.DataFrame, qrels: pl.DataFrame, data: Data
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.Series]:
+    """Take from train what dev or an evaluated split has, and from dev likewise, or only find it.
+
+    Also gives the ids of the queries whose text, but for case, stands in such a split.
+    """
+    text, rest = pl.col("text").str.to_lowercase(), pl.col("fate").is_null()
+    rank = pl.col("split").replace_strict(RANK, default=0, return_dtype=pl.Int8)
+    used = asked.filter(rest).select("qid", rank=rank, best=rank.min().over(text))
+    overlap = used.filter(pl.col("rank") > pl.col("best"))["qid"]
+    if data.overlap_queries == "remove":
+        asked = _drop(asked, pl.col("qid").is_in(overlap.implode()), "repeated_in_other_split")
+    if data.overlap_positives == "remove":
+        judged = asked.filter(pl.col("fate").is_null() & (pl.col("split") != "train"))
+        positive = qrels.filter(pl.col("grade") >= 1)
+        held = positive.join(judged, on="qid", how="semi")["pid"].unique()
+        shared = (pl.col("split") == "train") & pl.col("pid").is_in(held.implode())
+        qrels = qrels.filter(~shared)
+        left = qrels.filter(pl.col("grade") >= 1)["qid"].unique()
+        asked = _drop(asked, ~pl.col("qid").is_in(left.implode()), "positives_in_other_split")
+    return asked, qrels, overlap
+
+
+def _in_order(queries: pl.DataFrame) -> pl.DataFrame:
+    """Train first, then dev, then the others by name; the source's order within."""
+    order = pl.col("split").replace_strict({"train": 0, "dev": 1}, default=2, return_dtype=pl.Int8)
+    return queries.sort(order, "split", maintain_order=True)
+
+
+def _refuse_emptied(asked: pl.DataFrame, queries: pl.DataFrame) -> None:
+    for split in asked["split"].drop_nulls().unique(maintain_order=True):
         if queries.filter(pl.col("split") == split).is_empty():
             raise DataError(
                 f"split {split}: each of its queries that has a relevant passage stands in an "
@@ -120,26 +202,5 @@ def _refuse_emptied(judged: pl.DataFrame, queries: pl.DataFrame) -> None:
             )
 
 
-def _count_split(
-    split: str,
-    raw: pl.DataFrame,
-    judged: pl.DataFrame,
-    queries: pl.DataFrame,
-    qrels: pl.DataFrame,
-) -> dict[str, Any]:
-    """Count one split: queries found, dropped and why, qrels, and what training saw of it."""
-    of = pl.col("split") == split
-    found, kept = len(raw.filter(of)), len(queries.filter(of))
-    without = found - len(judged.filter(of))
-    positive = qrels.filter(of & (pl.col("grade") >= 1))["pid"].unique()
-    trained = qrels.filter((pl.col("split") == "train") & (pl.col("grade") >= 1))["pid"]
-    counts = {
-        "queries_found": found,
-        "queries_without_positive": without,
-        "queries_repeated_in_other_split": found - without - kept,
-        "queries": kept,
-        "qrels": len(qrels.filter(of)),
-    }
-    if split != "train":
-        counts["positives_seen_in_training"] = int(positive.is_in(trained.implode()).sum())
-    return counts
+def _columns(queries: pl.DataFrame) -> list[str]:
+    return ["qid", "text", "split", *[name for name in ("source_id",) if name in queries.columns]]

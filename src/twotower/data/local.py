@@ -1,51 +1,48 @@
-"""Source `local`: a folder of the user's own, copied byte for byte.
+"""Source `local`: a folder or archive of the user's own, copied byte for byte.
 
-The folder has passage-ranking files (collection.tsv[.gz], queries.<split>.tsv, qrels.<split>.tsv)
-or hub QnA Parquet; the vectors are a GloVe text file, a zip that holds it, or a folder that holds
-one of either. Only files that a reader will use are copied.
+Only files that the format's reader will use are copied, or unpacked from a .zip or .tar.gz.
 """
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
-from twotower.config import Data
-from twotower.data import readers
+from twotower.data import archives, readers
 from twotower.errors import DataError
+from twotower.files import copy_file
 
 
-def copy(data: Data, folder: Path) -> None:
-    """Copy the named corpus files and vector file into folder/corpus and folder/vectors."""
-    corpus, vectors = Path(data.folder), Path(data.vectors)
-    if not corpus.is_dir():
-        raise DataError(f"data.folder: {corpus} is not a folder; name the one with your corpus")
-    wanted = readers.files(corpus, data.format)
-    vector_file = _vector_file(vectors)
-    for part, files in (("corpus", wanted), ("vectors", [vector_file])):
-        (folder / part).mkdir()
+def fetch(given: Path, name: str, folder: Path) -> None:
+    """Copy the corpus of a folder or archive; raises DataError if there is none in the format.
+
+    name: the format, or `auto`.
+    """
+    if archives.is_archive(given):
+        unpack(given, name, folder)
+    elif given.is_dir():
+        try:
+            files = readers.files(given, name)
+        except OSError as error:
+            raise DataError(f"{given}: not readable as a folder: {error.strerror}") from None
         for file in files:
-            _copy_file(file, folder / part / file.name)
-
-
-def _copy_file(file: Path, target: Path) -> None:
-    """Copy one file; a folder of that name, a dangling link or a lack of rights is the user's."""
-    try:
-        shutil.copyfile(file, target)
-    except OSError as error:
-        raise DataError(f"{file}: not readable as a file: {error.strerror}") from None
-
-
-def _vector_file(path: Path) -> Path:
-    if path.is_file():
-        return path
-    if not path.is_dir():
-        raise DataError(f"data.vectors: {path} is neither a file nor a folder")
-    found = sorted([*path.glob("*.txt"), *path.glob("*.zip")])
-    if len(found) != 1:
-        names = ", ".join(file.name for file in found) or "none"
+            copy_file(file, folder / file.relative_to(given))
+    else:
+        kinds = ", ".join(archives.SUFFIXES)
         raise DataError(
-            f"data.vectors: {path} must hold one .txt or .zip of vectors, found {names}; "
-            "name the file itself"
+            f"download.folder: {given} is neither a folder nor a file ending in {kinds}; "
+            "name the one with your corpus"
         )
-    return found[0]
+
+
+def unpack(archive: Path, name: str, folder: Path) -> None:
+    """Unpack the files of a format from an archive; raises DataError if it has none."""
+    formats = readers.FORMATS.values() if name == "auto" else [readers.FORMATS[name]]
+    written = archives.unpack(
+        archive, folder, lambda path: any(module.is_part(path) for module in formats)
+    )
+    try:
+        used = readers.files(folder, name)
+    except DataError as error:
+        raise DataError(f"{archive}: {str(error).partition(': ')[2]}") from None
+    for file in set(written) - set(used):
+        file.unlink()

@@ -1,74 +1,102 @@
-"""Format `passage-ranking`: MS MARCO's TSV files.
+"""Format `passage-ranking`: MS MARCO's TSV files, and TREC Deep Learning's beside them.
 
-collection.tsv[.gz] (pid, text), queries.<split>.tsv (qid, text), qrels.<split>.tsv (qid, 0, pid,
-grade), all without header. Any split name is taken; each queries file needs its qrels file.
+collection.tsv (pid, text), queries.<split>.tsv (qid, text), qrels.<split>.tsv (qid, 0, pid, grade),
+all without header, plain or .gz. Qrels may be separated by blanks, as TREC's are. TREC's own names
+are known: msmarco-test2019-queries.tsv and 2019qrels-pass.txt are the split dl19.
+
+Official files overlap: `dev.small`, which is called `test` here as it is what MS MARCO's figures
+are of, is part of `dev`. A query stays in the first of dev.small, the other splits with qrels, and
+the splits without (queries.eval.tsv), whose queries are read to be counted.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import polars as pl
 
-from twotower.data.raw import RawCorpus, refuse_duplicates, split_name
-from twotower.data.tsv import read_tsv
+from twotower.data.raw import RawCorpus, refuse_duplicates, refuse_unknown, split_name
+from twotower.data.tsv import first_line, read_tsv
 from twotower.errors import DataError
 
-COLLECTIONS = ("collection.tsv", "collection.tsv.gz")
 QUERY = {"qid": pl.Int64, "text": pl.String}
 PASSAGE = {"pid": pl.Int64, "text": pl.String}
 QREL = {"qid": pl.Int64, "iteration": pl.String, "pid": pl.Int64, "grade": pl.Int32}
 
+COLLECTION = re.compile(r"collection\.tsv(\.gz)?")
+QUERIES = re.compile(r"(?:queries\.(.+)\.tsv|msmarco-test20(\d\d)-queries\.tsv)(?:\.gz)?")
+QRELS = re.compile(r"(?:qrels\.(.+)\.tsv|20(\d\d)qrels-pass\.txt)(?:\.gz)?")
+USUAL_TEST = "dev.small"
+
+
+def is_part(name: str) -> bool:
+    """Whether a path within a folder is one of this format's."""
+    return any(pattern.fullmatch(name) for pattern in (COLLECTION, QUERIES, QRELS))
+
 
 def files(folder: Path) -> list[Path]:
     """Give the collection, queries and qrels files of a folder, or none without a collection."""
-    collection = [folder / name for name in COLLECTIONS if (folder / name).is_file()][:1]
-    if not collection:
-        return []
-    return [*collection, *sorted(folder.glob("queries.*.tsv")), *sorted(folder.glob("qrels.*.tsv"))]
+    found = sorted(path for path in folder.iterdir() if is_part(path.name))
+    collections = [path for path in found if COLLECTION.fullmatch(path.name)]
+    return [path for path in found if path not in collections[1:]] if collections else []
 
 
 def read(folder: Path) -> RawCorpus:
     """Read a folder of passage-ranking files; ids must be unique and qrels must be to known ids."""
-    collection, *_ = files(folder)
+    collection = next(path for path in files(folder) if COLLECTION.fullmatch(path.name))
     passages = read_tsv(collection, PASSAGE)
-    refuse_duplicates(passages, "pid", str(collection))
-    queries, qrels = [], []
-    for split in _splits(folder):
-        of_split = read_tsv(folder / f"queries.{split}.tsv", QUERY)
-        refuse_duplicates(of_split, "qid", f"{folder}/queries.{split}.tsv")
-        judged = read_tsv(folder / f"qrels.{split}.tsv", QREL).drop("iteration")
-        _refuse_unknown(judged, of_split, passages, folder / f"qrels.{split}.tsv")
-        queries.append(of_split.with_columns(split=pl.lit(split_name(split))))
-        qrels.append(judged.with_columns(split=pl.lit(split_name(split))))
-    return RawCorpus(passages, pl.concat(queries), pl.concat(qrels))
-
-
-def _splits(folder: Path) -> list[str]:
-    queries, qrels = _named(folder, "queries"), _named(folder, "qrels")
-    if not queries or queries != qrels:
-        alone = ", ".join(sorted(queries ^ qrels)) or "none found"
+    refuse_duplicates(passages, "pid", str(collection), line=1)
+    queries_files, qrels_files = _by_split(folder, QUERIES), _by_split(folder, QRELS)
+    alone = ", ".join(sorted(qrels_files.keys() - queries_files.keys()))
+    if alone or not qrels_files:
         raise DataError(
-            f"{folder}: each split needs queries.<split>.tsv and qrels.<split>.tsv; "
-            f"without a partner: {alone}"
+            f"{folder}: each split needs queries.<split>.tsv, and qrels.<split>.tsv if it is to be "
+            f"used; qrels without queries: {alone or 'no qrels at all'}"
         )
-    return sorted(queries)
+    queries = {split: _read_queries(path) for split, path in queries_files.items()}
+    qrels = [
+        _read_qrels(path, queries[split], passages) for split, path in sorted(qrels_files.items())
+    ]
+    return RawCorpus(passages, _apart(queries, set(qrels_files)), pl.concat(qrels))
 
 
-def _named(folder: Path, kind: str) -> set[str]:
-    """Give the splits that have a file of one kind; a name may hold dots, as in dev.small."""
-    paths = folder.glob(f"{kind}.*.tsv")
-    return {path.name.removeprefix(f"{kind}.").removesuffix(".tsv") for path in paths}
+def _by_split(folder: Path, pattern: re.Pattern[str]) -> dict[str, Path]:
+    """Give the files of a kind by their split."""
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        match = pattern.fullmatch(path.name)
+        if match:
+            split = match[1] or f"dl{match[2]}"
+            if split in found:
+                raise DataError(f"{folder}: split {split} has {found[split].name} and {path.name}")
+            found[split] = path
+    return found
 
 
-def _refuse_unknown(
-    qrels: pl.DataFrame, queries: pl.DataFrame, passages: pl.DataFrame, path: Path
-) -> None:
-    for column, table, file in (("qid", queries, "queries"), ("pid", passages, "collection")):
-        unknown = qrels.with_row_index("line", offset=1).join(table, on=column, how="anti")
-        if not unknown.is_empty():
-            line, value = unknown.select("line", column).row(0)
-            raise DataError(
-                f"{path}, line {line}: {column} {value} is not in the {file} file "
-                f"({len(unknown)} such lines); remove them or add the missing texts"
-            )
+def _read_queries(path: Path) -> pl.DataFrame:
+    queries = read_tsv(path, QUERY)
+    refuse_duplicates(queries, "qid", str(path), line=1)
+    return queries
+
+
+def _read_qrels(path: Path, queries: pl.DataFrame, passages: pl.DataFrame) -> pl.DataFrame:
+    separator = "\t" if "\t" in first_line(path) else " "
+    qrels = read_tsv(path, QREL, separator=separator).drop("iteration")
+    refuse_unknown(qrels, "qid", queries, path)
+    refuse_unknown(qrels, "pid", passages, path)
+    return qrels
+
+
+def _apart(queries: dict[str, pl.DataFrame], labelled: set[str]) -> pl.DataFrame:
+    """Give every query once, with its split; a query of two labelled splits stays in both."""
+    order = sorted(queries, key=lambda split: (split != USUAL_TEST, split not in labelled, split))
+    test = "test" if USUAL_TEST in labelled and "test" not in labelled else USUAL_TEST
+    tables: list[pl.DataFrame] = []
+    for split in order:
+        table = queries[split]
+        if tables and (split not in labelled or split == "dev"):
+            table = table.join(pl.concat(tables), on="qid", how="anti", maintain_order="left")
+        name = test if split == USUAL_TEST else split_name(split)
+        tables.append(table.with_columns(split=pl.lit(name)))
+    return pl.concat(tables)

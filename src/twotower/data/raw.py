@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 
 import polars as pl
 
@@ -14,13 +15,16 @@ class RawCorpus:
     """Tables before cleaning: texts may repeat or be empty, queries may lack a positive."""
 
     passages: pl.DataFrame
-    """pid int64 (unique), text"""
+    """pid int64 (unique), text; and source_id, where the source's ids are no whole numbers"""
     queries: pl.DataFrame
-    """qid int64, text, split"""
+    """qid int64 (unique over all splits), text, split; and source_id likewise"""
     qrels: pl.DataFrame
-    """qid int64, pid int64, grade int32, split"""
-    counts: dict[str, int] = field(default_factory=dict)
-    """What only the format can count."""
+    """qid int64, pid int64, grade int32: every passage that a query lists. 1 and above is relevant,
+    0 is not, below 0 is unknown."""
+
+
+BAD_PARQUET = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
+"""What polars raises for a damaged Parquet file."""
 
 
 def split_name(name: str) -> str:
@@ -28,17 +32,54 @@ def split_name(name: str) -> str:
     return "dev" if name == "validation" else name
 
 
-def refuse_duplicates(table: pl.DataFrame, column: str, where: str) -> None:
-    """Raise if an id stands twice in a table; `where` names its file or files."""
-    twice = table.filter(pl.col(column).is_duplicated())[column]
-    if len(twice):
+def split_of_file(path: Path) -> str:
+    """Give the split that a file's name begins with: train-00000-of-00001.parquet, test.tsv.gz."""
+    return split_name(path.name.removeprefix("qna-").split("-")[0].split(".")[0])
+
+
+def parquet_schema(path: Path) -> pl.Schema:
+    """Give the columns of a Parquet file; raises DataError if it is none."""
+    try:
+        with path.open("rb") as file:  # polars would take the name for a pattern
+            return pl.Schema(pl.read_parquet_schema(file))
+    except BAD_PARQUET as error:
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"{path}: not readable as Parquet, fetch it again: {reason}") from None
+
+
+def refuse_duplicates(table: pl.DataFrame, column: str, where: str, *, line: int = 0) -> None:
+    """Raise if an id stands twice in a table; `where` names its file or files.
+
+    line: the file's line of the first row, where the table is one file, so that it can be named.
+    """
+    twice = table.with_row_index("line", offset=line).filter(pl.col(column).is_duplicated())
+    if twice.is_empty():
+        return
+    value = twice[column][0]
+    lines = twice.filter(pl.col(column) == value)["line"].head(2).to_list()
+    kind = "rows" if where.endswith(".parquet") else "lines"
+    at = f" ({kind} {lines[0]} and {lines[1]})" if line else ""
+    raise DataError(
+        f"{where}: {column} {value} stands there more than once{at} ({twice[column].n_unique()} "
+        f"such ids{_splits_of(table, column, value)}); every id must be unique"
+    )
+
+
+def refuse_unknown(
+    qrels: pl.DataFrame, column: str, known: pl.DataFrame, where: Path, *, line: int = 1
+) -> None:
+    """Raise if qrels name an id that no table of texts has; line: the file's line of row 0."""
+    unknown = qrels.with_row_index("line", offset=line).join(known, on=column, how="anti")
+    if not unknown.is_empty():
+        number, value = unknown.sort("line").select("line", column).row(0)
+        texts = "queries" if column == "qid" else "collection"
         raise DataError(
-            f"{where}: {column} {twice[0]} stands there more than once ({twice.n_unique()} such "
-            f"ids{_splits_of(table, column, twice[0])}); every id must be unique"
+            f"{where}, line {number}: {column} {value} is not in the {texts} file "
+            f"({len(unknown)} such lines); remove them or add the missing texts"
         )
 
 
-def _splits_of(table: pl.DataFrame, column: str, value: int) -> str:
+def _splits_of(table: pl.DataFrame, column: str, value: int | str) -> str:
     """Say where an id of a table of several splits stands."""
     if "split" not in table.columns:
         return ""

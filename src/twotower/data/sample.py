@@ -1,9 +1,10 @@
 """The embedded sample data set: a small, invented, offline stand-in for MS MARCO and GloVe.
 
 In: ``sample_phrases.yaml`` (kinds of entities, their attributes, phrasings) and one fixed seed.
-Out, from ``write_sample(folder)``: the raw files that a download would have brought,
-``corpus/{train,validation,test}-00000-of-00001.parquet`` in the columns of the Hugging Face hub's
-``microsoft/ms_marco`` and ``vectors/glove.sample.50d.txt``. The normal format readers read them.
+Out: the raw files that downloads would have brought. ``write_corpus(folder)`` writes
+``{train,validation,test}-00000-of-00001.parquet`` in the columns of the Hugging Face hub's
+``microsoft/ms_marco``, ``write_word_vectors(folder)`` writes ``glove.sample.50d.txt``. The normal
+format readers read them.
 
 Every passage states one attribute of one entity, and queries ask for it in other words than the
 passages use: word matching finds an entity's passages, but which of them answers must be learnt.
@@ -96,23 +97,41 @@ class Question:
     empty_selected: bool = False
 
 
-def write_sample(folder: Path) -> None:
-    """Write the sample's Parquet files and its vector file under ``folder``, always the same."""
+def write_corpus(folder: Path) -> None:
+    """Write the sample's Parquet files into ``folder``, always the same."""
+    for split, rows in _make(load_phrases()).rows.items():
+        _write_parquet(folder / f"{split}-00000-of-00001.parquet", rows)
+
+
+def write_word_vectors(folder: Path) -> None:
+    """Write the sample's vector file into ``folder``, always the same.
+
+    Validation and test queries stay out: vectors must not have seen what they are tested on.
+    """
     phrases = load_phrases()
+    sample = _make(phrases)
+    rows = [row for split_rows in sample.rows.values() for row in split_rows]
+    texts = {text: None for row in rows for text in _passages_of(row)}
+    texts |= {str(row["query"]): None for row in sample.rows["train"]}
+    extra = sample.stems[STEMS : STEMS + UNUSED_WORDS]
+    path = folder / "glove.sample.50d.txt"
+    write_vectors(path, list(texts), unlisted=phrases["unlisted"], extra=extra)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """All that is drawn: each split's rows, and the made-up names."""
+
+    rows: dict[str, list[Row]]
+    stems: list[str]
+
+
+def _make(phrases: Phrases) -> Sample:
     draw = Draw(SEED)
     stems = make_stems(phrases["names"], draw)
     facts = make_facts(phrases, stems[:STEMS], draw)
     questions = _questions(facts, phrases["kinds"], draw)
-    rows = _rows(questions, facts, phrases["kinds"], draw)
-    (folder / "corpus").mkdir(parents=True, exist_ok=True)
-    for split, split_rows in rows.items():
-        _write_parquet(folder / "corpus" / f"{split}-00000-of-00001.parquet", split_rows)
-    # Validation and test queries stay out: vectors must not have seen what they are tested on.
-    texts = {text: None for rows_ in rows.values() for row in rows_ for text in _passages_of(row)}
-    texts |= {str(row["query"]): None for row in rows["train"]}
-    vectors = folder / "vectors" / "glove.sample.50d.txt"
-    extra = stems[STEMS : STEMS + UNUSED_WORDS]
-    write_vectors(vectors, list(texts), unlisted=phrases["unlisted"], extra=extra)
+    return Sample(_rows(questions, facts, phrases["kinds"], draw), stems)
 
 
 def _questions(facts: list[Fact], kinds: Phrases, draw: Draw) -> dict[str, list[Question]]:

@@ -1,7 +1,8 @@
 """metrics/evaluation.json: every figure under one label, and the table that people read.
 
-The label is `smoke` for the embedded sample and `results` for anything else, so that a smoke figure
-carries its name into `dvc metrics diff`, MLflow and every table.
+The label is `smoke` for the embedded sample and `results` for anything else, with `_weak_labels`
+behind it where training took every candidate as relevant: so a figure carries its name into `dvc
+metrics diff`, MLflow and every table.
 """
 
 from __future__ import annotations
@@ -10,9 +11,8 @@ from typing import Any
 
 import polars as pl
 
-from twotower.artifacts import TOKENS, VOCAB, Corpus, read_epochs
+from twotower.artifacts import Corpus, read_epochs
 from twotower.evaluation.report import SplitReport
-from twotower.files import read_json
 
 SYSTEM_NAMES = {
     "random": "random order",
@@ -30,20 +30,20 @@ COLUMNS = {
     "recall_at_100": "R@100",
     "recall_at_1000": "R@1000",
 }
+WEAK = "_weak_labels"
+WEAK_NOTE = "WEAK LABELS: trained with every candidate passage of a query as relevant."
 SMOKE_NOTE = "SMOKE SET: generated text; these figures only show that the pipeline works."
 
 
 def collect(
     corpus: Corpus, reports: dict[str, SplitReport], fusion_weight: float
 ) -> dict[str, Any]:
-    """Put together what the metrics file holds: the data, the training, and every split."""
+    """Put together what the metrics file holds: the training, and every split."""
     label = "smoke" if corpus.counts["smoke"] else "results"
+    label += WEAK if corpus.counts["train_labels"] == "weak" else ""
     training = read_epochs().filter(pl.col("epoch") > 0)
     best = training.filter(pl.col("dev_mrr_at_10") == pl.col("dev_mrr_at_10").max()).head(1)
     content = {
-        "corpus": {key: value for key, value in corpus.counts.items() if key != "smoke"},
-        "vocabulary": read_json(VOCAB / "counts.json"),
-        "tokens": read_json(TOKENS / "counts.json"),
         "training": best.to_dicts()[0],
         "fusion_weight": fusion_weight,
         "splits": {name: report.figures for name, report in reports.items()},
@@ -65,7 +65,8 @@ def flatten(figures: dict[str, Any], prefix: str = "") -> dict[str, float]:
 def table(figures: dict[str, Any]) -> str:
     """Lay the figures out as text: one block a split, one row a system."""
     ((name, content),) = figures.items()
-    lines = [SMOKE_NOTE] if name == "smoke" else []
+    notes = {"smoke": SMOKE_NOTE, WEAK: WEAK_NOTE}
+    lines = [note for part, note in notes.items() if part in name]
     for split, of_split in content["splits"].items():
         lines += ["", *_split_lines(split, of_split)]
     lines += ["", f"fusion weight of this model, chosen on dev: {content['fusion_weight']:.1f}"]

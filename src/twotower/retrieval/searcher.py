@@ -15,12 +15,13 @@ import numpy as np
 import polars as pl
 import torch
 
-from twotower.artifacts import MODEL, Corpus, TokenStore, read_corpus, read_words
+from twotower.artifacts import MODEL, Corpus, TokenStore, read_corpus, read_unit, read_words
 from twotower.config import Tokenize
-from twotower.errors import TwoTowerError
+from twotower.errors import DataError, TwoTowerError
 from twotower.files import fingerprint
 from twotower.retrieval import index
 from twotower.text.tokenizer import Tokenizer
+from twotower.text.units import splitter
 from twotower.towers import model
 from twotower.towers.encode import encode
 
@@ -74,7 +75,14 @@ class Searcher:
         """
         corpus, towers = read_corpus(), model.load()
         built = index.load(fingerprint(MODEL), len(corpus.passages))
-        return cls(corpus, Tokenizer(read_words()), model.read_limits(), towers, built)
+        words = read_words()
+        if len(words) != towers.words:
+            raise DataError(
+                f"the vocabulary has {len(words)} words and the model {towers.words}: they are not "
+                "of one run; `dvc repro` makes them anew"
+            )
+        tokenizer = Tokenizer(words, splitter(read_unit()))
+        return cls(corpus, tokenizer, model.read_limits(), towers, built)
 
     @property
     def pool(self) -> int:

@@ -1,7 +1,8 @@
 """Dense baselines that need no training: what the vectors know by themselves.
 
-`mean` and `idf_mean` average the pretrained vectors alone, without any dimension or word of ours;
-`start` is the configured towers before their first step.
+`mean` and `idf_mean` average the pretrained vectors alone, without any dimension or word of ours
+(or random vectors of that width, where there are no others); `start` is the configured towers
+before their first step.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from twotower.config import Model
 from twotower.retrieval import exact
 from twotower.towers.encode import encode
 from twotower.towers.model import TwoTowers, start
-from twotower.towers.table import inverse_document_frequency
+from twotower.towers.table import initial_table, inverse_document_frequency
 
 SYSTEMS = ("mean", "idf_mean", "start")
 
@@ -27,10 +28,16 @@ def towers(system: str, config: Model, vectors: WordVectors, seed: int) -> TwoTo
         return start(config, vectors, seed)
     weights = "idf" if system == "idf_mean" else "none"
     plain = dataclasses.replace(config, encoder="average", token_weights=weights, shared=True)
+    return TwoTowers(plain, _table(vectors, seed), inverse_document_frequency(vectors))
+
+
+def _table(vectors: WordVectors, seed: int) -> np.ndarray:
+    if not vectors.pretrained_VE.any():
+        return initial_table(vectors, scale=1.0, random_dims=0, seed=seed)
     table = np.zeros((len(vectors.df_W), vectors.pretrained_VE.shape[1]), np.float32)
     table[: len(vectors.pretrained_VE)] = vectors.pretrained_VE
     table[PAD] = 0
-    return TwoTowers(plain, table, inverse_document_frequency(vectors))
+    return table
 
 
 def search(

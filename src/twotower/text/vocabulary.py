@@ -2,90 +2,154 @@
 
 Ids: 0 `<pad>` (zeros; never part of a text), 1 `<unk>` (mean vector), then the corpus's words that
 the vector file has, in that file's order, then corpus words that it lacks, most frequent first.
-The corpus is the passages and the training queries: what a deployed system would know.
+The corpus is the passages and the training queries: what a deployed system would know. A "word" is
+whatever the unit makes of text, so it may be a word piece or a character.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Callable, Iterable
+from itertools import chain
 
 import numpy as np
 import polars as pl
 
-from twotower.artifacts import UNK, Corpus, Vocabulary
+from twotower.artifacts import SPECIAL, UNK, Corpus, Unit, Vocabulary
 from twotower.errors import DataError
-from twotower.text.vectors import Vectors, read_glove
+from twotower.text.units import splitter
+from twotower.text.vectors.readers import Vectors
 from twotower.text.words import Words, blocks
 
-SPECIAL = ["<pad>", "<unk>"]
+Reader = Callable[[pl.Series], Vectors]
+"""Gives the vectors of the wanted words, and of no others."""
+MERGE_ROWS = 2_000_000
+NO_COUNTS = pl.DataFrame(schema={"word": pl.String, "count": pl.Int64, "df": pl.Int64})
 
 
-def build(corpus: Corpus, vectors_folder: Path, width: int, min_count: int) -> Vocabulary:
+def counted_texts(corpus: Corpus) -> pl.Series:
+    """Give the texts that decide the vocabulary: the passages, then the training queries."""
+    return pl.concat([corpus.passages["text"], _training_queries(corpus)])
+
+
+def _training_queries(corpus: Corpus) -> pl.Series:
+    return corpus.queries.filter(pl.col("split") == "train")["text"]
+
+
+def build(
+    corpus: Corpus, unit: Unit, read: Reader | None, width: int, min_count: int
+) -> Vocabulary:
     """Count the corpus's words, read the vectors they have, and give each kept word an id.
 
+    read: None if there are no vectors; then every word is without one, `<unk>` included (zeros).
     width: numbers a vector; min_count: from how many occurrences on a word without vector is kept
-    (0: never). Raises DataError if the vector file has no word of the corpus.
+    (0: never). Raises DataError if no word of the corpus has a vector, or would get an id.
     """
-    train = corpus.queries.filter(pl.col("split") == "train")["text"]
-    counts = count_words(blocks(corpus.passages["text"]), blocks(train))
-    vectors = read_glove(vectors_folder, width, counts["word"])
-    if vectors.words.is_empty():
-        raise DataError(f"{vectors_folder}: the vector file has no word of the corpus")
-    lacking = counts.join(vectors.words.to_frame(), on="word", how="anti")
+    split = splitter(unit)
+    texts = (corpus.passages["text"], _training_queries(corpus))
+    counts = count_words(*(blocks(column, split) for column in texts))
+    ordinary = counts.filter(~pl.col("word").is_in(SPECIAL))
+    vectors = read(ordinary["word"]) if read else _no_vectors(width)
+    if read and vectors.words.is_empty():
+        raise DataError(_strangers(ordinary, unit))
+    words = _give_ids(counts, ordinary, vectors, min_count)
+    if len(words) == len(SPECIAL):
+        raise DataError(_none_kept(ordinary, min_count))
+    return Vocabulary(
+        words, _with_special(vectors), _counts(corpus, ordinary, vectors, words), unit
+    )
+
+
+def _no_vectors(width: int) -> Vectors:
+    none = pl.Series("word", [], dtype=pl.String)
+    return Vectors(none, np.empty((0, width), np.float32), words_in_file=0, repeated=0)
+
+
+def _strangers(ordinary: pl.DataFrame, unit: Unit) -> str:
+    some = ordinary.sort("count", "word", descending=[True, False])["word"].head(3).to_list()
+    return (
+        f"the vector file has no word of the corpus ({', '.join(map(repr, some)) or 'all <unk>'}): "
+        f"its words must be of the same language, of vocab.unit: {unit.name}, and spelt as with "
+        f"vocab.lower_case: {str(unit.lower_case).lower()}"
+    )
+
+
+def _none_kept(ordinary: pl.DataFrame, min_count: int) -> str:
+    largest = max(ordinary["count"], default=0)
+    return (
+        f"no word of the corpus gets an id: there are no vectors, and vocab.min_count: {min_count} "
+        f"keeps none of them; the most frequent occurs {largest} time(s), so set it from 1 to that"
+    )
+
+
+def _give_ids(
+    counts: pl.DataFrame, ordinary: pl.DataFrame, vectors: Vectors, min_count: int
+) -> pl.DataFrame:
+    """Give the table of words: row i has id i; `<unk>` has the sums of all that are left out.
+
+    Its df is an upper bound: a passage counts once for each left-out word. Text that is spelt like
+    a special word is among them, whatever its count.
+    """
+    with_vector = vectors.words.rename("word").to_frame()
+    lacking = ordinary.join(with_vector, on="word", how="anti")
     kept = lacking.filter((pl.col("count") >= min_count) & (min_count > 0))
     kept = kept.sort("count", "word", descending=[True, False])
-    words = pl.concat([pl.Series("word", SPECIAL), vectors.words, kept["word"]]).to_frame()
-    words = words.join(counts, on="word", how="left", maintain_order="left")
-    words = words.with_columns(pl.col("count", "df").fill_null(0))
-    unknown = _lost(counts, words)
-    words = words.with_columns(
-        pl.when(pl.col("word") == SPECIAL[UNK]).then(unknown[name]).otherwise(name).alias(name)
-        for name in ("count", "df")
-    )
-    return Vocabulary(words, _with_special(vectors), _counts(corpus, counts, vectors, words))
-
-
-def _lost(counts: pl.DataFrame, words: pl.DataFrame) -> dict[str, int]:
-    """Sum the words without an id: what `<unk>` stands for; its df is an upper bound."""
-    lost = counts.join(words, on="word", how="anti")
-    return {name: int(lost[name].sum()) for name in ("count", "df")}
+    found = with_vector.join(ordinary, on="word", how="left", maintain_order="left")
+    known = pl.concat([found, kept])
+    lost = counts.join(known, on="word", how="anti").select(pl.col("count", "df").sum()).row(0)
+    special = [(word, *(lost if row == UNK else (0, 0))) for row, word in enumerate(SPECIAL)]
+    return pl.concat([pl.DataFrame(special, NO_COUNTS.schema, orient="row"), known])
 
 
 def _with_special(vectors: Vectors) -> np.ndarray:
     special = np.zeros((len(SPECIAL), vectors.vectors_WE.shape[1]), np.float32)
-    special[UNK] = vectors.vectors_WE.mean(axis=0, dtype=np.float64)
+    if len(vectors.words):
+        special[UNK] = vectors.vectors_WE.mean(axis=0, dtype=np.float64)
     return np.concatenate([special, vectors.vectors_WE])
 
 
 def _counts(
-    corpus: Corpus, counts: pl.DataFrame, vectors: Vectors, words: pl.DataFrame
+    corpus: Corpus, ordinary: pl.DataFrame, vectors: Vectors, words: pl.DataFrame
 ) -> dict[str, int]:
+    """Count words, and tokens: the words of all texts, each as often as it stands there."""
+    tokens = int(words["count"].sum())
+    with_vector = words["count"].slice(len(SPECIAL), len(vectors.words))
     return {
         "passages": len(corpus.passages),
-        "words_in_corpus": len(counts),
+        "words_in_corpus": len(ordinary),
         "words_in_vector_file": vectors.words_in_file,
         "words_repeated_in_vector_file": vectors.repeated,
         "words_with_vector": len(vectors.words),
         "words_kept_without_vector": len(words) - len(vectors.words) - len(SPECIAL),
+        "tokens_in_corpus": tokens,
+        "tokens_without_vector": tokens - int(with_vector.sum()),
+        "tokens_unknown": int(words["count"][UNK]),
     }
 
 
 def count_words(passages: Iterable[Words], others: Iterable[Words]) -> pl.DataFrame:
     """Count words: word, count (occurrences in all texts), df (passages that hold it)."""
-    tables = [_count_block(words) for words in passages]
-    tables += [_count_block(words).with_columns(df=pl.lit(0, pl.Int64)) for words in others]
+    of_others = (_count_block(words).with_columns(df=pl.lit(0, pl.Int64)) for words in others)
+    total, waiting = NO_COUNTS, []
+    for table in chain(map(_count_block, passages), of_others):
+        waiting.append(table)
+        # Merged now and then, rarely enough to be cheap: memory follows the distinct words.
+        if sum(map(len, waiting)) > max(len(total), MERGE_ROWS):
+            total, waiting = _sum([total, *waiting]), []
+    return _sum([total, *waiting])
+
+
+def _sum(tables: list[pl.DataFrame]) -> pl.DataFrame:
     return pl.concat(tables).group_by("word", maintain_order=True).agg(pl.all().sum())
 
 
 def _count_block(words: Words) -> pl.DataFrame:
     store, forms = words.store, len(words.forms)
     text_of_token = np.repeat(np.arange(len(store)), store.lengths)
-    pairs = np.unique(text_of_token * forms + store.ids)
+    pairs = pl.Series(text_of_token * forms + store.ids).unique().to_numpy()
     return pl.DataFrame(
         {
             "word": words.forms,
             "count": np.bincount(store.ids, minlength=forms),
-            "df": np.bincount(pairs % forms, minlength=forms),
+            "df": np.bincount(pairs % max(forms, 1), minlength=forms),
         }
     )

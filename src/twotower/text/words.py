@@ -9,13 +9,16 @@ text is cut at its blanks, except there. Blanks in front mark the two exceptions
 
 Distinct pieces go through NLTK once; the rest is table work in polars. NLTK's `word_tokenize`
 needs a download on a fresh machine; `NLTKWordTokenizer`, which it calls, does not.
+
+What every way of splitting text shares stands here too: `Words`, `blocks`, and what is done to a
+text before it is split.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, pairwise
 
 import numpy as np
 import polars as pl
@@ -26,7 +29,7 @@ END = r"""\S+(?: [\]\)}>"'»”’]+)*$"""
 """The last piece, and pieces of nothing but closing marks behind it."""
 SENSITIVE = r"""[.,:']"""
 """An end without one of these gives the same words as in the middle of a text."""
-BLOCK_TEXTS = 200_000
+BLOCK_BYTES = 16 * 2**20
 NLTK_PIECES = 20_000
 
 
@@ -35,29 +38,46 @@ class Words:
     """Texts as rows of a table of distinct words."""
 
     forms: pl.Series
-    """The distinct words, in order of first appearance."""
+    """The distinct words."""
     store: TokenStore
     """Texts as rows of `forms`; a text may be empty here."""
 
 
-def blocks(texts: pl.Series, size: int = BLOCK_TEXTS) -> Iterator[Words]:
-    """Split a column of texts into words, block by block, so that memory stays bounded."""
-    for start in range(0, len(texts), size):
-        yield split_words(texts.slice(start, size))
+Splitter = Callable[[pl.Series], Words]
+"""Splits a column of texts; what it gives for a text does not depend on the other texts."""
 
 
-def split_words(texts: pl.Series) -> Words:
-    """Split texts into lower-cased words."""
-    table = texts.rename("text").to_frame().lazy().select(normalised(pl.col("text")))
-    pieces = table.select(_pieces(pl.col("text").str.to_lowercase())).collect().to_series()
+def blocks(texts: pl.Series, split: Splitter, size: int = BLOCK_BYTES) -> Iterator[Words]:
+    """Split a column of texts block by block, so that memory stays bounded.
+
+    size: bytes of a block, in which each text counts one more; one text is never cut.
+    """
+    ends = np.cumsum(texts.str.len_bytes().to_numpy().astype(np.int64) + 1)
+    starts = np.concatenate([[0], ends[:-1]])
+    first = np.flatnonzero(np.diff(starts // size)) + 1
+    for start, end in pairwise([0, *first.tolist(), len(texts)]):
+        if start < end:
+            yield split(texts.slice(start, end - start))
+
+
+def split_words(texts: pl.Series, *, lower_case: bool) -> Words:
+    """Split texts into NLTK's words; they stand in order of first appearance."""
+    table = texts.rename("text").to_frame().lazy()
+    table = table.select(prepared(pl.col("text"), lower_case=lower_case))
+    pieces = table.select(_pieces(pl.col("text"))).collect().to_series()
     piece_P = pieces.explode()
-    distinct, piece_ids_P = _distinct(piece_P)
-    word_W, lengths = _tokenize(distinct.to_list())
-    forms, form_ids_W = _distinct(pl.Series(word_W, dtype=pl.String))
-    words_of_piece = TokenStore(form_ids_W, _offsets(lengths))
+    different, piece_ids_P = distinct(piece_P)
+    word_W, lengths = _tokenize(different.to_list())
+    forms, form_ids_W = distinct(pl.Series(word_W, dtype=pl.String))
+    words_of_piece = TokenStore(form_ids_W, offsets(lengths))
     words = words_of_piece.take(piece_ids_P)
-    piece_offsets = _offsets(pieces.list.len().to_numpy())
+    piece_offsets = offsets(pieces.list.len().to_numpy())
     return Words(forms, TokenStore(words.ids, words.offsets[piece_offsets]))
+
+
+def prepared(text: pl.Expr, *, lower_case: bool) -> pl.Expr:
+    """Normalise each text and, if asked, lower-case it."""
+    return normalised(text).str.to_lowercase() if lower_case else normalised(text)
 
 
 def normalised(text: pl.Expr) -> pl.Expr:
@@ -81,15 +101,26 @@ def _pieces(text: pl.Expr) -> pl.Expr:
     )
 
 
-def _distinct(values: pl.Series) -> tuple[pl.Series, np.ndarray]:
-    """Give the distinct values in order of appearance, and each value's row among them (int64)."""
+def distinct(values: pl.Series) -> tuple[pl.Series, np.ndarray]:
+    """Give the distinct values in order of appearance, and each value's row among them (int32)."""
     column = values.rename("value")
     table = column.unique(maintain_order=True).to_frame().with_row_index("row")
     rows = column.to_frame().join(table, on="value", how="left", maintain_order="left")["row"]
-    return table["value"], rows.to_numpy().astype(np.int64)
+    return table["value"], rows.to_numpy().astype(np.int32)
 
 
-def _offsets(lengths: list[int] | np.ndarray) -> np.ndarray:
+def compact(values: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
+    """Do as `distinct` for whole numbers from 0 to below limit, ascending; without sorting them."""
+    present = np.zeros(limit, bool)
+    present[values] = True
+    different = np.flatnonzero(present)
+    row_of = np.empty(limit, np.int32)
+    row_of[different] = np.arange(len(different))
+    return different, row_of[values]
+
+
+def offsets(lengths: list[int] | np.ndarray) -> np.ndarray:
+    """Give where each text starts, and the end: int64, one more than lengths."""
     return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
 
 

@@ -41,6 +41,11 @@ class TwoTowers(nn.Module):
         """Numbers a vector."""
         return int(self.query.width)  # type: ignore[arg-type]
 
+    @property
+    def words(self) -> int:
+        """Ids that the towers know."""
+        return len(self.query.table)  # type: ignore[arg-type]
+
     def queries(self, ids_T: Tensor, lengths_B: Tensor) -> Tensor:
         """Encode queries: float32 (B, D), rows of length 1."""
         return normalise(self.query(ids_T, lengths_B))

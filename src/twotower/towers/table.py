@@ -13,15 +13,17 @@ from twotower.artifacts import PAD, UNK, WordVectors
 def initial_table(vectors: WordVectors, scale: float, random_dims: int, seed: int) -> np.ndarray:
     """Give the float32 (W, E + R) table: [unit pretrained vector x scale, random dimensions].
 
-    Words without a pretrained vector get a random direction of the same length instead. Random
+    Words without a pretrained vector, or with one of zeros, get a random direction of the same
+    length instead; so does `<unk>` where there are no vectors to take the mean of. Random
     dimensions are normal with variance 1/R, so that part of a vector is about 1 long: it gives each
-    word an identity, which pretrained vectors blur for rare words. `<unk>` has the mean of each
-    part, `<pad>` is zeros.
+    word an identity, which pretrained vectors blur for rare words. `<unk>` has their mean, zeros;
+    `<pad>` is zeros.
     """
     generator = np.random.default_rng(seed)
-    words, (known, width) = len(vectors.df_W), vectors.pretrained_VE.shape
+    words, width = len(vectors.df_W), vectors.pretrained_VE.shape[1]
     pretrained = generator.standard_normal((words, width), dtype=np.float32)
-    pretrained[:known] = vectors.pretrained_VE
+    known = np.flatnonzero(vectors.pretrained_VE.any(axis=1))
+    pretrained[known] = vectors.pretrained_VE[known]
     pretrained *= scale / np.maximum(np.linalg.norm(pretrained, axis=1, keepdims=True), 1e-12)
     identity = generator.standard_normal((words, random_dims), dtype=np.float32)
     identity /= np.sqrt(max(random_dims, 1), dtype=np.float32)

@@ -27,7 +27,7 @@ CONFIG = Evaluate(depth=1000, graded_relevant_from=2)
 RIGHT, WRONG = {1: 0.9, 2: 0.1}, {2: 0.9, 1: 0.1}
 
 
-def corpus(*, smoke: bool = False) -> Corpus:
+def corpus(*, smoke: bool = False, labels: str = "selected") -> Corpus:
     qids = list(SPLITS)
     splits = pl.Series("split", SPLITS.values())
     qrels = pl.DataFrame({"qid": qids, "pid": RELEVANT.values(), "split": splits}).select(
@@ -40,7 +40,7 @@ def corpus(*, smoke: bool = False) -> Corpus:
             {"qid": qids, "text": [f"query {qid}" for qid in qids], "split": splits}
         ),
         qrels=pl.concat([qrels, higher]),
-        counts={"smoke": smoke, "passages": len(PIDS), "splits": {}},
+        counts={"smoke": smoke, "train_labels": labels},
     )
 
 
@@ -82,9 +82,6 @@ EPOCHS = [{"epoch": 0, "dev_mrr_at_10": 0.9}, EPOCH, {"epoch": 2, "dev_mrr_at_10
 def collected(data: Corpus, reports: dict[str, report.SplitReport]) -> dict[str, Any]:
     """Collect figures in the current folder, where the earlier stages have left theirs."""
     artifacts.write_training_log([], EPOCHS)
-    for stage in (artifacts.VOCAB, artifacts.TOKENS):
-        stage.mkdir(parents=True)
-        files.write_json(stage / "counts.json", {"words": 7})
     return summary.collect(data, reports, fusion_weight=0.6)
 
 
@@ -179,18 +176,28 @@ def test_systems_that_all_tie_do_not_differ() -> None:
     assert figures["dense"]["mrr_at_10_p_against_bm25"] == 1
 
 
-@pytest.mark.parametrize(("smoke", "label"), [(True, "smoke"), (False, "results")])
-def test_smoke_figures_are_named_so(
+@pytest.mark.parametrize(
+    ("smoke", "labels", "label"),
+    [
+        (True, "selected", "smoke"),
+        (False, "selected", "results"),
+        (True, "weak", "smoke_weak_labels"),
+        (False, "weak", "results_weak_labels"),
+    ],
+)
+def test_smoke_figures_and_weak_labels_are_named_so(  # noqa: PLR0917
     smoke: bool,
+    labels: str,
     label: str,
     reports: dict[str, report.SplitReport],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    figures = collected(corpus(smoke=smoke), reports)
+    figures = collected(corpus(smoke=smoke, labels=labels), reports)
     assert list(figures) == [label]
     assert (summary.SMOKE_NOTE in summary.table(figures)) == smoke
+    assert (summary.WEAK_NOTE in summary.table(figures)) == (labels == "weak")
     assert f"{label}.splits.test.dense.mrr_at_10" in summary.flatten(figures)
 
 
@@ -200,8 +207,7 @@ def test_collected_figures_are_of_the_best_trained_epoch(
     monkeypatch.chdir(tmp_path)
     content = collected(corpus(), reports)["results"]
     assert content["training"] == EPOCH
-    assert content["corpus"] == {"passages": 6, "splits": {}}
-    assert (content["vocabulary"], content["fusion_weight"]) == ({"words": 7}, 0.6)
+    assert content["fusion_weight"] == 0.6
 
 
 def test_the_table_has_every_system_and_its_counts(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nltk.tokenize import NLTKWordTokenizer
 
-from twotower.text.words import Words, blocks, normalised, split_words
+from twotower.text.words import Words, blocks, compact, normalised, split_words
 
 PRIVATE_USE = "".join(map(chr, range(0xE000, 0xF900)))
 TEXTS = [
@@ -58,51 +60,77 @@ def words_of(words: Words) -> list[list[str]]:
     return [flat[start:end] for start, end in pairwise(offsets)]
 
 
-def nltk_words(texts: pl.Series) -> list[list[str]]:
+def nltk_words(texts: pl.Series, *, lower_case: bool) -> list[list[str]]:
     """The slow reference: one normalised text after the other."""
     clean = texts.rename("text").to_frame().select(normalised(pl.col("text"))).to_series()
-    return [NLTKWordTokenizer().tokenize(text.lower()) for text in clean]
+    tokenize = NLTKWordTokenizer().tokenize
+    return [tokenize(text.lower() if lower_case else text) for text in clean]
+
+
+def check(texts: pl.Series, *, lower_case: bool) -> None:
+    found = words_of(split_words(texts, lower_case=lower_case))
+    assert found == nltk_words(texts, lower_case=lower_case)
 
 
 def series(texts: list[str]) -> pl.Series:
     return pl.Series(texts, dtype=pl.String)
 
 
+BOTH = pytest.mark.parametrize("lower_case", [True, False])
+
+
+@BOTH
 @pytest.mark.parametrize("text", TEXTS)
-def test_a_text_alone(text: str) -> None:
-    assert words_of(split_words(series([text]))) == nltk_words(series([text]))
+def test_a_text_alone(text: str, lower_case: bool) -> None:
+    check(series([text]), lower_case=lower_case)
 
 
-def test_texts_together() -> None:
-    assert words_of(split_words(series(TEXTS))) == nltk_words(series(TEXTS))
+@BOTH
+def test_texts_together(lower_case: bool) -> None:
+    check(series(TEXTS), lower_case=lower_case)
 
 
 def test_by_hand() -> None:
     texts = series(['He said "no." ', "\t\n", "I  can't.\x00)"])
-    assert words_of(split_words(texts)) == [
-        ["he", "said", "``", "no", ".", "''"],
-        [],
-        ["i", "ca", "n't", ".", ")"],
-    ]
+    lower = [["he", "said", "``", "no", ".", "''"], [], ["i", "ca", "n't", ".", ")"]]
+    assert words_of(split_words(texts, lower_case=True)) == lower
+    as_is = [["He", "said", "``", "no", ".", "''"], [], ["I", "ca", "n't", ".", ")"]]
+    assert words_of(split_words(texts, lower_case=False)) == as_is
 
 
 def test_every_distinct_word_stands_once_in_order_of_appearance() -> None:
-    words = split_words(series(["B a", "c A b"]))
+    words = split_words(series(["B a", "c A b"]), lower_case=True)
     assert words.forms.to_list() == ["b", "a", "c"]
     assert words.store.ids.tolist() == [0, 1, 2, 1, 0]
     assert words.store.offsets.tolist() == [0, 2, 5]
+    assert (words.store.ids.dtype, words.store.offsets.dtype) == ("int32", "int64")
 
 
 def test_a_block_that_uses_every_common_private_character() -> None:
-    texts = series([PRIVATE_USE, "a b."])
-    assert words_of(split_words(texts)) == nltk_words(texts)
+    check(series([PRIVATE_USE, "a b."]), lower_case=True)
 
 
-@pytest.mark.parametrize("size", [1, 2, 7, 1000])
-def test_block_size_does_not_matter(size: int) -> None:
-    texts = series(TEXTS)
-    together = words_of(split_words(texts))
-    assert [text for block in blocks(texts, size) for text in words_of(block)] == together
+@BOTH
+@pytest.mark.parametrize("size", [1, 20, 100, 10_000])
+def test_block_size_does_not_matter(size: int, lower_case: bool) -> None:
+    texts, split = series(TEXTS), partial(split_words, lower_case=lower_case)
+    together = words_of(split(texts))
+    assert [text for block in blocks(texts, split, size) for text in words_of(block)] == together
+
+
+@given(st.lists(st.text("aé", max_size=9), max_size=30), st.integers(1, 40))
+def test_blocks_are_bounded_and_lose_no_text(texts: list[str], size: int) -> None:
+    seen: list[list[str]] = []
+
+    def note(block: pl.Series) -> Words:
+        seen.append(block.to_list())
+        return split_words(block, lower_case=True)
+
+    assert len(list(blocks(series(texts), note, size))) == len(seen)
+    assert [text for block in seen for text in block] == texts
+    for block in seen:
+        assert block, "an empty block"
+        assert sum(len(text.encode()) + 1 for text in block[:-1]) < size
 
 
 @pytest.mark.parametrize("pieces", [1, 3])
@@ -110,11 +138,18 @@ def test_the_number_of_pieces_a_turn_does_not_matter(
     pieces: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("twotower.text.words.NLTK_PIECES", pieces)
-    assert words_of(split_words(series(TEXTS))) == nltk_words(series(TEXTS))
+    check(series(TEXTS), lower_case=True)
 
 
 def test_no_text_gives_no_block() -> None:
-    assert list(blocks(series([]))) == []
+    assert list(blocks(series([]), partial(split_words, lower_case=True))) == []
+
+
+@given(st.lists(st.integers(0, 9), max_size=20))
+def test_compact_equals_numpys_unique(values: list[int]) -> None:
+    found = compact(np.array(values, np.uint32), 10)
+    expected = np.unique(np.array(values, np.uint32), return_inverse=True)
+    assert [part.tolist() for part in found] == [part.tolist() for part in expected]
 
 
 SPECIAL = st.sampled_from([*" .,:;'\"`)]}>»”’“‘…-?!\n\x85\ue000İ\u0301", "''", "``", "n't", "'s"])
@@ -125,14 +160,15 @@ TEXT = st.lists(SPECIAL | SPECIAL | SPECIAL | ORDINARY | ANY, max_size=12).map("
 
 
 @settings(max_examples=400)
-@given(st.lists(TEXT, max_size=6))
-def test_equals_nltk_on_odd_texts(texts: list[str]) -> None:
-    assert words_of(split_words(series(texts))) == nltk_words(series(texts))
+@given(st.lists(TEXT, max_size=6), st.booleans())
+def test_equals_nltk_on_odd_texts(texts: list[str], lower_case: bool) -> None:
+    check(series(texts), lower_case=lower_case)
 
 
 @pytest.mark.slice
 @pytest.mark.slow
-def test_equals_nltk_on_the_whole_real_collection(slice_folder: Path) -> None:
+@BOTH
+def test_equals_nltk_on_the_whole_real_collection(slice_folder: Path, lower_case: bool) -> None:
     texts = pl.read_csv(
         slice_folder / "msmarco-slice" / "collection.tsv.gz",
         separator="\t",
@@ -142,5 +178,4 @@ def test_equals_nltk_on_the_whole_real_collection(slice_folder: Path) -> None:
     )["text"]
     assert len(texts) > 100_000
     for start in range(0, len(texts), 20_000):
-        some = texts.slice(start, 20_000)
-        assert words_of(split_words(some)) == nltk_words(some)
+        check(texts.slice(start, 20_000), lower_case=lower_case)
