@@ -14,7 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from twotower.data.sample import EMPTY_SELECTED_ROWS, NO_ANSWER, UNLABELLED_ROWS, write_sample
+from twotower.data.sample import (
+    EMPTY_SELECTED_ROWS,
+    NO_ANSWER,
+    UNLABELLED_ROWS,
+    write_corpus,
+    write_word_vectors,
+)
 from twotower.data.sample_facts import load_phrases
 from twotower.data.sample_vectors import DIM, LENGTH
 
@@ -55,6 +61,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path: Path = tmp_path_factory.mktemp("sample")
     write_sample(path)
     return path
+
+
+def write_sample(path: Path) -> None:
+    """Write the corpus and its vectors, each into a folder of its own."""
+    for name, write in (("corpus", write_corpus), ("vectors", write_word_vectors)):
+        (path / name).mkdir()
+        write(path / name)
 
 
 @pytest.fixture(scope="module")

@@ -33,10 +33,20 @@ SPLITS = {
     "positives_a_query_mean": "relevant passages a query, mean",
     "positives_a_query_max": "relevant passages a query, most",
     "qrels": "labels, those of passages that are not relevant included",
-    "queries_in_other_split": "queries whose text a split that outranks theirs has",
-    "positives_seen_in_training": "different relevant passages that are relevant in train too",
+    "queries_in_other_split": "of these queries: text stands in dev or an evaluated split too",
+    "positives_seen_in_training": "of the different ones: relevant in train too",
     "queries_not_ascii": "queries with characters beyond ASCII",
     "queries_with_letters_not_latin": "queries with letters of another script than Latin",
+}
+WORDS = {
+    "words_in_corpus": "different words in the passages and train queries",
+    "words_with_vector": "of these: with a pretrained vector",
+    "words_kept_without_vector": "of these: without one, but frequent enough for an id",
+    "words_in_vector_file": "words in the vector file",
+    "words_repeated_in_vector_file": "words that stand there again: the first counts",
+    "tokens_in_corpus": "tokens in the passages and train queries",
+    "tokens_without_vector": "of these: without a pretrained vector",
+    "tokens_unknown": "of these: <unk>",
 }
 TEXTS = {
     "texts": "texts",
@@ -94,11 +104,13 @@ def page(card: Content) -> str:
         f"Terms: {vectors['terms']}.",
         "",
         *_section("Passages", PASSAGES, {"": card["passages"]}),
-        *_section("Queries in the files, and what became of them", _fates(card), card["found"]),
-        *_section("Splits as they are used", SPLITS, card["splits"]),
+        *_section(
+            "Queries in the files, and what became of them", _fates(card), _ordered(card["found"])
+        ),
+        *_section("Splits as they are used", SPLITS, _ordered(card["splits"])),
         *_section("Queries by their number of relevant passages", {}, _histograms(card)),
-        *_section("Tokens", TEXTS, card["tokens"]),
-        *_section("Vocabulary", {}, {"": card["vocabulary"]}),
+        *_section("Tokens", TEXTS, _ordered(card["tokens"])),
+        *_section("Vocabulary", WORDS, {"": card["vocabulary"]}),
     ]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -111,10 +123,17 @@ def _fates(card: Content) -> dict[str, str]:
     return {"queries": "found in the files", **named, **dropped}
 
 
+def _ordered(columns: Content) -> Content:
+    """Put train first, then dev, then the others; passages come before queries."""
+    ranks = {"passages": 0, "train": 1, "dev": 2}
+    names = sorted(columns, key=lambda name: (ranks.get(name.removeprefix("queries_"), 3), name))
+    return {name: columns[name] for name in names}
+
+
 def _histograms(card: Content) -> Content:
     return {
         split: {f"{number} relevant": count for number, count in of["queries_by_positives"].items()}
-        for split, of in card["splits"].items()
+        for split, of in _ordered(card["splits"]).items()
     }
 
 

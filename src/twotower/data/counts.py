@@ -28,10 +28,8 @@ MANY = 4
 
 def scripts(texts: pl.Series) -> dict[str, int]:
     """Count texts that a vocabulary of English words may not know how to read."""
-    return {
-        "not_ascii": int(texts.str.contains(NOT_ASCII).sum()),
-        "with_letters_not_latin": int(texts.str.contains(NOT_LATIN).sum()),
-    }
+    patterns = {"not_ascii": NOT_ASCII, "with_letters_not_latin": NOT_LATIN}
+    return {name: int(texts.str.contains(pattern).sum()) for name, pattern in patterns.items()}
 
 
 def by_file_split(asked: pl.DataFrame) -> dict[str, dict[str, int]]:

@@ -6,6 +6,7 @@ they are. What is downloaded stays as its publisher made it, byte for byte.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +16,11 @@ from twotower.artifacts import VECTORS
 from twotower.config import Vectors
 from twotower.data import sample
 from twotower.downloads import Remote
-from twotower.errors import ConfigError, DownloadError
+from twotower.errors import ConfigError, DataError, DownloadError
 from twotower.files import copy_file, write_json, writing_folder
 from twotower.text.vectors import locate
+
+log = logging.getLogger(__name__)
 
 Trainer = Callable[[Path], None]
 """Trains vectors on the corpus and writes them to a file."""
@@ -110,12 +113,19 @@ def _write(settings: Vectors, train: Trainer, folder: Path) -> dict[str, int]:
     elif settings.source == "corpus":
         train(folder / "corpus.bin")
     elif settings.source == "local":
-        for file in locate.files_of(Path(settings.file), settings.format):
+        for file in _local(settings):
             copy_file(file, folder / file.name)
     elif settings.source in GLOVE:
         file = _fetch_glove(settings.source, settings.width)
         copy_file(file, folder / file.name)
     return {file.name: file.stat().st_size for file in sorted(folder.iterdir())}
+
+
+def _local(settings: Vectors) -> list[Path]:
+    try:
+        return locate.files_of(Path(settings.file), settings.format)
+    except DataError as error:
+        raise DataError(f"vectors.file: {error}") from None
 
 
 def _fetch_glove(source: str, width: int) -> Path:
@@ -130,5 +140,6 @@ def _fetch_glove(source: str, width: int) -> Path:
         try:
             return downloads.fetch(remote)
         except DownloadError as error:
+            log.warning("%s cannot be had there: %s", remote.url, str(error).partition("\n")[0])
             failures.append(str(error))
     raise DownloadError("\n".join(failures))

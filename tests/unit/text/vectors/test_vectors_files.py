@@ -89,7 +89,7 @@ def test_a_model_folder_and_its_flat_copy(
         ({"a": b"", "b": b""}, "glove", "found a, b; name the file itself"),
         ({"a.txt": b""}, "model", "with tokenizer.json and model.safetensors, found a.txt"),
         ({"model.safetensors": b"", "vocab.txt": b""}, "auto", "found model.safetensors, vocab"),
-        ({"tokenizer.json": b"", "pytorch_model.bin": b""}, "auto", "pickle, which can run code"),
+        ({"tokenizer.json": b"", "pytorch_model.bin": b""}, "auto", "alone, which can run code"),
     ],
 )  # fmt: skip
 def test_a_folder_without_one_vector_file(
