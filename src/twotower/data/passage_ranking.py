@@ -35,6 +35,11 @@ def is_part(name: str) -> bool:
     return any(pattern.fullmatch(name) for pattern in (COLLECTION, QUERIES, QRELS))
 
 
+def is_trec(name: str) -> bool:
+    """Whether a file's name is one that TREC gave it."""
+    return is_part(name) and not name.startswith(("collection.", "queries.", "qrels."))
+
+
 def files(folder: Path) -> list[Path]:
     """Give the collection, queries and qrels files of a folder, or none without a collection."""
     found = sorted(path for path in folder.iterdir() if is_part(path.name))

@@ -88,9 +88,8 @@ def _passage(settings: Download, folder: Path) -> str:
     """Unpack Microsoft's archive, and take TREC's files where the user has put them."""
     local.unpack(downloads.fetch(MSMARCO_PASSAGE), "passage-ranking", folder)
     given = Path(settings.folder)
-    there = {path.name.removesuffix(".gz") for path in folder.iterdir()}
     for file in sorted(given.iterdir()) if given.is_dir() else []:
-        if passage_ranking.is_part(file.name) and file.name.removesuffix(".gz") not in there:
+        if passage_ranking.is_trec(file.name):
             copy_file(file, folder / file.name)
     return MSMARCO_PASSAGE.checksum
 

@@ -188,6 +188,7 @@ def test_trecs_files_are_taken_from_the_folder(server: Server, tmp_path: Path) -
         "collection.tsv.gz": gzip.compress(b"1\tmine\n"),  # the archive has its own
         "queries.train.tsv.gz": gzip.compress(b"1\tmine\n"),
         "qrels.test.tsv": b"7\t0\t100\t1\n",
+        "queries.mine.tsv": b"30\tof another corpus\n",
     }
     for name, content in (wanted | others).items():
         (mine / name).write_bytes(content)
