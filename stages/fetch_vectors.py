@@ -16,20 +16,12 @@ from twotower.text.words import blocks
 
 def main(params: Params) -> None:
     """Fetch or train, and print the source's terms once."""
-    settings = params.vectors
+    settings, unit, lower_case = params.vectors, params.vocab.unit, params.vocab.lower_case
 
     def train(path: Path) -> None:
-        vocab, folder = params.vocab, path.parent
-        split = units.splitter(units.choose(vocab.unit, lower_case=vocab.lower_case, folder=folder))
-        texts = counted_texts(read_corpus())
-        trained.train(
-            trained.sentences(lambda: blocks(texts, split)),
-            path,
-            width=settings.width,
-            window=settings.window,
-            epochs=settings.epochs,
-            seed=params.seed,
-        )
+        split = units.splitter(units.choose(unit, lower_case=lower_case, folder=path.parent))
+        words = list(blocks(counted_texts(read_corpus()), split))
+        trained.train(trained.sentences(words), path, settings, params.seed)
 
     terms = sources.fetch(settings, train)
     logging.info("vectors %s, %d numbers each. Terms: %s", settings.source, settings.width, terms)

@@ -31,7 +31,7 @@ def main(params: Params) -> None:
         logging.info("smoke set: the figures below only show that training works")
     texts = Texts(read_tokens("queries"), read_tokens("passages"))
     pairs = rows.relevant(corpus, "train")
-    dev = rows.relevant(corpus, "dev", params.evaluate.graded_relevant_from)
+    dev = rows.relevant(corpus, "dev")
     with tracking.training_run(params) as tracked:
         towers = model.start(params.model, read_word_vectors(), params.seed)
         result = train(

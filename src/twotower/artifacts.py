@@ -55,6 +55,8 @@ STAGE_OUTPUTS: dict[str, tuple[Path, ...]] = {
 
 PAD, UNK = 0, 1
 """The two reserved token ids: padding (never part of a text) and any word without an id."""
+ROW_GROUP = 262_144
+"""Rows of a Parquet file that stand together."""
 SPECIAL = ("<pad>", "<unk>")
 """How the table of words spells them; text that is spelt so is an unknown word, never these."""
 
@@ -69,6 +71,15 @@ def require(path: Path, made_by: str) -> Path:
 def is_smoke(path: Path = RAW) -> bool:
     """Whether the raw files are a smoke set: figures on it say only that the pipeline works."""
     return bool(read_json(require(path, "download") / "source.json")["smoke"])
+
+
+def write_table(path: Path, table: pl.DataFrame) -> None:
+    """Write a Parquet file whose bytes follow from its rows alone.
+
+    Left to itself, polars makes row groups of the pieces that its threads worked on, and so another
+    number of cores would be another file.
+    """
+    table.rechunk().write_parquet(path, row_group_size=ROW_GROUP)
 
 
 @dataclass(frozen=True)
@@ -88,9 +99,9 @@ class Corpus:
 def write_corpus(corpus: Corpus, path: Path = CORPUS) -> None:
     """Write the corpus folder."""
     with writing_folder(path) as folder:
-        corpus.passages.write_parquet(folder / "passages.parquet")
-        corpus.queries.write_parquet(folder / "queries.parquet")
-        corpus.qrels.write_parquet(folder / "qrels.parquet")
+        write_table(folder / "passages.parquet", corpus.passages)
+        write_table(folder / "queries.parquet", corpus.queries)
+        write_table(folder / "qrels.parquet", corpus.qrels)
         write_json(folder / "counts.json", corpus.counts)
 
 
@@ -137,7 +148,7 @@ class Vocabulary:
 def write_vocabulary(vocabulary: Vocabulary, path: Path = VOCAB) -> None:
     """Write the vocabulary folder."""
     with writing_folder(path) as folder:
-        vocabulary.words.write_parquet(folder / "words.parquet")
+        write_table(folder / "words.parquet", vocabulary.words)
         write_array(folder / "pretrained.npy", vocabulary.pretrained_VE)
         write_array(folder / "df.npy", vocabulary.words["df"].to_numpy())
         write_json(folder / "counts.json", vocabulary.counts)
@@ -243,7 +254,7 @@ def write_runs(runs: dict[str, pl.DataFrame], path: Path) -> None:
     """Write runs by their system's name: qid int64, pid int64, score float32, best first."""
     with writing_folder(path) as folder:
         for system, run in runs.items():
-            run.write_parquet(folder / f"{system}.parquet")
+            write_table(folder / f"{system}.parquet", run)
 
 
 def read_runs(path: Path, made_by: str) -> dict[str, pl.DataFrame]:

@@ -64,22 +64,16 @@ class NotEmpty:
         return "a text that is not empty"
 
 
-BEIR_SETS = (
-    "arguana",
-    "climate-fever",
-    "dbpedia-entity",
-    "fever",
-    "fiqa",
-    "hotpotqa",
-    "msmarco",
-    "nfcorpus",
-    "nq",
-    "quora",
-    "scidocs",
-    "scifact",
-    "trec-covid",
-    "webis-touche2020",
-)
+BEIR_SETS = ("fever", "fiqa", "hotpotqa", "msmarco", "nfcorpus", "scifact")
+"""Those with a train split."""
+WIDTHS = {
+    "sample": (50,),
+    "glove-6B": (50, 100, 200, 300),
+    "glove-42B": (300,),
+    "glove-840B": (300,),
+    "glove-twitter-27B": (25, 50, 100, 200),
+}
+"""Numbers a vector of the sources that have some widths alone."""
 
 
 @dataclass(frozen=True)
@@ -111,15 +105,17 @@ class Data:
     train_labels: Annotated[str, OneOf(("selected", "all"))]
     """qna: what is relevant in train: selected passages, or all candidates (weak labels)."""
     overlap_queries: Annotated[str, OneOf(("remove", "count"))]
-    """Queries that an evaluated split has too: removed from train, or only counted."""
+    """Queries of train or dev that an evaluated split has too (or dev): removed, or counted."""
     overlap_positives: Annotated[str, OneOf(("remove", "count"))]
     """Relevant passages that an evaluated split has too: removed from train's, or only counted."""
     repair: bool
     """Mend text that was decoded wrongly before it was saved (mojibake)."""
+    cut: Annotated[str, OneOf(("all", "train"))]
+    """What the next two cut: every split and the passages with it, or train's queries alone."""
     fraction: Annotated[float, Within(0, 1, above=True)]
-    """Share of each split's queries that is kept."""
+    """Share of a split's queries that is kept."""
     max_queries: Annotated[int, Within(0, 1_000_000_000)]
-    """At most this many queries of each split are kept; 0 = all."""
+    """At most this many queries with a relevant passage are kept of a split; 0 = all."""
     query_column: Annotated[str, NotEmpty()]
     """pairs: name of the column with the queries."""
     document_column: Annotated[str, NotEmpty()]
@@ -169,7 +165,7 @@ class Vocab:
     """What texts are split into, and which of it gets an id."""
 
     unit: Annotated[str, OneOf(("words", "wordpieces", "characters"))]
-    """wordpieces: as the tokenizer of the model folder that vectors.file names has them."""
+    """wordpieces: as the tokenizer of the model folder has them that is vectors' local file."""
     lower_case: bool
     """words, characters: lower-case texts first; a model's tokenizer decides for itself."""
     min_count: Annotated[int, Within(0, 1_000_000)]
@@ -249,7 +245,7 @@ class Evaluate:
     depth: Annotated[int, Within(10, 1_000_000)]
     """Passages retrieved a query; also the largest k of recall."""
     graded_relevant_from: Annotated[int, Within(1, 100)]
-    """In a split with grades above 1: the smallest grade that MRR, recall and precision count."""
+    """dl19, dl20 (TREC Deep Learning): the smallest grade that MRR, recall, precision count."""
 
 
 @dataclass(frozen=True)
@@ -283,11 +279,26 @@ class Params:
 def load(path: Path = Path("params.yaml")) -> Params:
     """Read and check a parameter file; raises ConfigError naming every key that is wrong."""
     problems: list[str] = []
-    params = _build(Params, _read_yaml(path), "", problems)
+    params = typing.cast("Params", _build(Params, _read_yaml(path), "", problems))
+    problems += [] if problems else _contradictions(params)
     if problems:
         lines = "\n".join(f"  {problem}" for problem in problems)
         raise ConfigError(f"{path}: {len(problems)} problem(s)\n{lines}")
-    return typing.cast("Params", params)
+    return params
+
+
+def _contradictions(params: Params) -> Iterator[str]:
+    """Say which values, each legal, cannot go together."""
+    vectors = params.vectors
+    widths = WIDTHS.get(vectors.source, (vectors.width,))
+    if vectors.width not in widths:
+        legal = " | ".join(map(str, widths))
+        yield f"vectors.width: {vectors.source} has none of {vectors.width} numbers; legal: {legal}"
+    if params.vocab.unit == "wordpieces" and vectors.source != "local":
+        yield (
+            f"vocab.unit: wordpieces are those of a model folder, and vectors.source is "
+            f"{vectors.source}; set it to local, and vectors.file to the folder"
+        )
 
 
 def flatten(params: Params) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import tiny
 
@@ -104,3 +105,13 @@ def test_fingerprints_follow_names_and_bytes(tmp_path: Path) -> None:
     first = folder("one", {"a": "1", "b": "2"})
     assert folder("two", {"b": "2", "a": "1"}) == first
     assert len({first, folder("x", {"a": "1", "b": "3"}), folder("y", {"a": "1", "c": "2"})}) == 3
+
+
+def test_a_tables_bytes_follow_from_its_rows_alone(tmp_path: Path) -> None:
+    """Threads leave tables in pieces, and another number of cores leaves other pieces."""
+    whole = pl.DataFrame({"pid": range(10_000), "text": [f"text {i}" for i in range(10_000)]})
+    pieces = pl.concat([whole.slice(at, 1_234) for at in range(0, 10_000, 1_234)], rechunk=False)
+    assert pieces.n_chunks() > 1
+    for name, table in (("whole", whole), ("pieces", pieces)):
+        artifacts.write_table(tmp_path / name, table)
+    assert (tmp_path / "whole").read_bytes() == (tmp_path / "pieces").read_bytes()

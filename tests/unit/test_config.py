@@ -102,3 +102,18 @@ def test_files_that_are_no_parameters(tmp_path: Path, text: str) -> None:
         config.load(path)
     with pytest.raises(ConfigError, match="not found"):
         config.load(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("width: 50", "width: 64", "vectors.width: sample has none of 64 numbers; legal: 50"),
+        ("unit: words", "unit: wordpieces", "vectors.source is sample; set it to local"),
+    ],
+)
+def test_values_that_cannot_go_together(tmp_path: Path, old: str, new: str, message: str) -> None:
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    assert old in text
+    (tmp_path / "params.yaml").write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(ConfigError, match=message):
+        config.load(tmp_path / "params.yaml")

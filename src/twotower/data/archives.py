@@ -7,6 +7,7 @@ is cut off or damaged is refused, as far as its kind can tell: .zip and .gz hold
 
 from __future__ import annotations
 
+import errno
 import gzip
 import tarfile
 import zipfile
@@ -54,6 +55,8 @@ def unpack(path: Path, folder: Path, wanted: Callable[[str], bool]) -> list[Path
             _copy(file, target, size)
             written.append(target)
     except BROKEN as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise DataError(f"{folder}: no space left to unpack {path.name}; free some") from None
         raise DataError(
             f"{path}: cannot be unpacked: {error}; fetch it again, or unpack it yourself and name "
             "the folder"

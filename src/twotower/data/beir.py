@@ -92,9 +92,7 @@ def _read_qrels(path: Path, queries: pl.DataFrame, passages: pl.DataFrame) -> pl
     qrels = read_tsv(path, QREL, header=True)
     ids = {"query-id": queries.select("qid", "_id"), "corpus-id": passages.select("pid", "_id")}
     for column, known in ids.items():
-        name = "qid" if column == "query-id" else "pid"
-        spelt = qrels.select(pl.col(column).alias(name))
-        refuse_unknown(spelt, name, known.select(pl.col("_id").alias(name)), path, line=2)
+        refuse_unknown(qrels, column, known.select(pl.col("_id").alias(column)), path, line=2)
         qrels = qrels.join(known, left_on=column, right_on="_id", maintain_order="left")
     return qrels.select("qid", "pid", grade="score")
 

@@ -90,7 +90,6 @@ def write(card: Content, path: Path = DATA_CARD, page_path: Path = DATA_PAGE) ->
 def page(card: Content) -> str:
     """Lay the card out as Markdown."""
     source, vectors = card["source"], card["vectors"]
-    files = ", ".join(f"{name} ({size:,} bytes)" for name, size in source["files_bytes"].items())
     lines = [f"# Data: {source['source']}", ""]
     if card["smoke"]:
         lines += ["**Smoke set**: figures measured on it only show that the pipeline works.", ""]
@@ -99,9 +98,10 @@ def page(card: Content) -> str:
     lines += [
         f"* Format: {source['format']}. Revision: {source['revision'] or 'none'}.",
         f"* Terms: {source['terms']}.",
-        f"* Files: {files}.",
+        f"* Files: {_files(source)}.",
         f"* Word vectors: {vectors['source']}, {vectors['width']} numbers each. "
-        f"Terms: {vectors['terms']}.",
+        f"Terms: {vectors['terms']}. Files: {_files(vectors)}.",
+        f"* Queries whose encoding was mended: {card['queries_repaired']:,}.",
         "",
         *_section("Passages", PASSAGES, {"": card["passages"]}),
         *_section(
@@ -109,10 +109,16 @@ def page(card: Content) -> str:
         ),
         *_section("Splits as they are used", SPLITS, _ordered(card["splits"])),
         *_section("Queries by their number of relevant passages", {}, _histograms(card)),
+        *_section("Relevant passages by grade", {}, _grades(card)),
         *_section("Tokens", TEXTS, _ordered(card["tokens"])),
         *_section("Vocabulary", WORDS, {"": card["vocabulary"]}),
     ]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _files(source: Content) -> str:
+    sizes = source["files_bytes"].items()
+    return ", ".join(f"{name} ({size:,} bytes)" for name, size in sizes) or "none"
 
 
 def _fates(card: Content) -> dict[str, str]:
@@ -134,6 +140,14 @@ def _histograms(card: Content) -> Content:
     return {
         split: {f"{number} relevant": count for number, count in of["queries_by_positives"].items()}
         for split, of in _ordered(card["splits"]).items()
+    }
+
+
+def _grades(card: Content) -> Content:
+    splits = _ordered(card["splits"])
+    return {
+        split: {f"grade {grade}": count for grade, count in of["grades"].items()}
+        for split, of in splits.items()
     }
 
 

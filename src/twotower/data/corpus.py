@@ -29,8 +29,8 @@ def build(raw: RawCorpus, data: Data, seed: int, *, smoke: bool) -> Corpus:
     """
     own = "source_id" if "source_id" in raw.queries.columns else "qid"
     refuse_duplicates(raw.queries, own, "queries of all splits")
-    kept = splits.cut(raw.queries, data.fraction, data.max_queries, seed)
-    rest = _without_cut(raw, raw.queries.filter(kept)["qid"])
+    kept = splits.cut(raw.queries, raw.qrels, data, seed)
+    rest = raw if data.cut == "train" else _without_cut(raw, raw.queries.filter(kept)["qid"], seed)
     cleaned = _clean_passages(rest, data)
     asked, repaired = _clean_queries(raw.queries, data)
     asked = asked.with_columns(fate=pl.when(~kept).then(pl.lit("cut")))
@@ -65,21 +65,6 @@ def evaluation_splits(corpus: Corpus) -> list[str]:
     return [split for split in present if split not in RANK]
 
 
-def smallest_relevant(qrels: pl.DataFrame, graded_from: int) -> int:
-    """Give the smallest grade of a split's qrels that counts as relevant.
-
-    1 where no grade is above 1, else graded_from. Raises DataError if no passage has such a grade.
-    """
-    highest = qrels.select(pl.col("grade").max()).item() or 0
-    smallest = graded_from if highest > 1 else 1
-    if highest < smallest:
-        raise DataError(
-            f"the highest grade of the qrels is {highest}; relevant means {smallest} and above: "
-            "lower evaluate.graded_relevant_from, or drop the split"
-        )
-    return smallest
-
-
 @dataclass(frozen=True)
 class _Passages:
     """Distinct passages, the qrels that follow their texts, and what was dropped."""
@@ -89,13 +74,15 @@ class _Passages:
     counts: dict[str, int]
 
 
-def _without_cut(raw: RawCorpus, kept: pl.Series) -> RawCorpus:
-    """Drop the passages that only cut queries list, and the qrels of these."""
+def _without_cut(raw: RawCorpus, kept: pl.Series, seed: int) -> RawCorpus:
+    """Keep the passages that kept queries list, and the same share of those that none lists."""
     if len(kept) == len(raw.queries):
         return raw
     qrels = raw.qrels.join(kept.to_frame(), on="qid", how="semi", maintain_order="left")
-    alone = raw.qrels.join(kept.to_frame(), on="qid", how="anti").join(qrels, on="pid", how="anti")
-    passages = raw.passages.join(alone, on="pid", how="anti", maintain_order="left")
+    unlisted = raw.passages.join(raw.qrels, on="pid", how="anti")["pid"]
+    share = len(kept) / len(raw.queries)
+    pids = pl.concat([qrels["pid"], splits.sample(unlisted, share, seed)]).unique()
+    passages = raw.passages.join(pids.to_frame("pid"), on="pid", how="semi", maintain_order="left")
     return RawCorpus(passages, raw.queries, qrels)
 
 

@@ -17,6 +17,7 @@ from twotower.config import Data
 from twotower.data.raw import BAD_PARQUET, RawCorpus, parquet_schema, split_of_file
 from twotower.data.tsv import first_line, read_tsv
 from twotower.errors import DataError
+from twotower.text.words import normalised
 
 # queries.<split>.tsv and qrels.<split>.tsv are of another format that lacks its collection.
 PART = re.compile(r"(?!(?:queries|qrels)\.)[^/]+\.(tsv|tsv\.gz|parquet)")
@@ -42,15 +43,18 @@ def read(folder: Path, data: Data) -> RawCorpus:
         _read_file(path, data).with_columns(split=pl.lit("train" if alone else split_of_file(path)))
         for path in found
     )
-    passages = pairs.select(text="document").unique(maintain_order=True).with_row_index("pid")
-    queries = pairs.select("split", text="query").unique(maintain_order=True).with_row_index("qid")
-    qrels = pairs.join(
-        queries, left_on=["query", "split"], right_on=["text", "split"], maintain_order="left"
-    ).join(passages, left_on="document", right_on="text", maintain_order="left")
+    # Texts that differ in white space alone are one, as they will be in the corpus.
+    same_query, same_document = normalised(pl.col("query")), normalised(pl.col("document"))
+    pairs = pairs.with_columns(same_query=same_query, same_document=same_document)
+    asked, listed = ["same_query", "split"], ["same_document"]
+    queries = pairs.unique(asked, keep="first", maintain_order=True).with_row_index("qid")
+    passages = pairs.unique(listed, keep="first", maintain_order=True).with_row_index("pid")
+    qrels = pairs.join(queries.select("qid", *asked), on=asked, maintain_order="left")
+    qrels = qrels.join(passages.select("pid", *listed), on=listed, maintain_order="left")
     numbers = pl.col("qid", "pid").cast(pl.Int64)
     return RawCorpus(
-        passages.cast({"pid": pl.Int64}),
-        queries.select("qid", "text", "split").cast({"qid": pl.Int64}),
+        passages.select("pid", text="document").cast({"pid": pl.Int64}),
+        queries.select("qid", text="query", split="split").cast({"qid": pl.Int64}),
         qrels.select(numbers, grade="label"),
     )
 

@@ -9,6 +9,9 @@ import polars as pl
 
 from twotower.errors import DataError
 
+TEXTS = {"qid": "queries", "pid": "collection", "query-id": "queries", "corpus-id": "corpus"}
+"""Which file holds the texts of an id, by the name of its column."""
+
 
 @dataclass(frozen=True)
 class RawCorpus:
@@ -57,7 +60,8 @@ def refuse_duplicates(table: pl.DataFrame, column: str, where: str, *, line: int
         return
     value = twice[column][0]
     lines = twice.filter(pl.col(column) == value)["line"].head(2).to_list()
-    kind = "rows" if where.endswith(".parquet") else "lines"
+    # Blank lines of JSON Lines are no rows; TSV has none.
+    kind = "lines" if ".tsv" in where else "rows"
     at = f" ({kind} {lines[0]} and {lines[1]})" if line else ""
     raise DataError(
         f"{where}: {column} {value} stands there more than once{at} ({twice[column].n_unique()} "
@@ -72,7 +76,7 @@ def refuse_unknown(
     unknown = qrels.with_row_index("line", offset=line).join(known, on=column, how="anti")
     if not unknown.is_empty():
         number, value = unknown.sort("line").select("line", column).row(0)
-        texts = "queries" if column == "qid" else "collection"
+        texts = TEXTS[column]
         raise DataError(
             f"{where}, line {number}: {column} {value} is not in the {texts} file "
             f"({len(unknown)} such lines); remove them or add the missing texts"

@@ -13,20 +13,13 @@ MSMARCO_PASSAGE = Remote(
     checksum="md5:31644046b18952c1386cd4564ba2ae69",
 )
 _BEIR_SITE = "https://public.ukp.informatik.tu-darmstadt.de/thakur/BEIR/datasets"
+# The sets that have a train split.
 _BEIR_FILES = {
     "msmarco": (1_082_258_632, "444067daf65d982533ea17ebd59501e4"),
-    "trec-covid": (73_876_720, "ce62140cb23feb9becf6270d0d1fe6d1"),
     "nfcorpus": (2_448_432, "a89dba18a62ef92f7d323ec890a0d38d"),
-    "nq": (498_307_926, "d4d3d2e48787a744b6f6e691ff534307"),
     "hotpotqa": (654_025_350, "f412724f78b0d91183a0e86805e16114"),
     "fiqa": (17_948_027, "17918ed23cd04fb15047f73e6c3bd9d9"),
-    "arguana": (3_773_617, "8ad3e3c2a5867cdced806d6503f29b99"),
-    "webis-touche2020": (227_132_363, "46f650ba5a527fc69e0a6521c5a23563"),
-    "quora": (15_853_968, "18fb154900ba42a600f84b839c173167"),
-    "dbpedia-entity": (639_285_131, "c2a39eb420a3164af735795df012ac2c"),
-    "scidocs": (142_471_588, "38121350fc3a4d2f48850f6aff52e4a9"),
     "fever": (1_236_988_269, "5a818580227bfb4b35bb6fa46d9b6c03"),
-    "climate-fever": (1_228_666_652, "8b66f0a9126c521bae2bde127b4dc99d"),
     "scifact": (2_816_079, "5f7d1de60b170fc8027bb7898e2efca1"),
 }
 BEIR = {

@@ -11,7 +11,6 @@ import numpy as np
 import polars as pl
 
 from twotower.artifacts import Corpus
-from twotower.data.corpus import smallest_relevant
 
 
 @dataclass(frozen=True)
@@ -24,19 +23,15 @@ class Relevant:
     """equal where the queries' texts are equal, but for case"""
 
 
-def relevant(corpus: Corpus, split: str, graded_from: int = 1) -> Relevant:
-    """Give every relevant pair of a split, in the order of the qrels.
-
-    graded_from: as in `smallest_relevant`.
-    """
+def relevant(corpus: Corpus, split: str) -> Relevant:
+    """Give every relevant pair of train or dev, in the order of the qrels."""
     qrels = corpus.qrels.filter(pl.col("split") == split)
-    smallest = smallest_relevant(qrels, graded_from)
     queries = corpus.queries.with_row_index("query_row").select(
         "qid", "query_row", pl.col("text").str.to_lowercase().rank("dense").alias("text_id")
     )
     passages = corpus.passages.with_row_index("passage_row").select("pid", "passage_row")
     pairs = (
-        qrels.filter(pl.col("grade") >= smallest)
+        qrels.filter(pl.col("grade") >= 1)
         .join(queries, on="qid", maintain_order="left")
         .join(passages, on="pid", maintain_order="left")
         .cast({"query_row": pl.Int64, "passage_row": pl.Int64, "text_id": pl.Int64})

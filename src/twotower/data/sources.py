@@ -7,6 +7,7 @@ line in SOURCES.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from twotower.data import hub, local, passage_ranking, readers, sample
 from twotower.data.remote_files import BEIR, MSMARCO_PASSAGE
 from twotower.errors import DataError
 from twotower.files import copy_file, write_json, writing_folder
+
+log = logging.getLogger(__name__)
 
 MSMARCO_TERMS = (
     "MS MARCO: for non-commercial research only, as is, without any licence "
@@ -90,6 +93,7 @@ def _passage(settings: Download, folder: Path) -> str:
     given = Path(settings.folder)
     for file in sorted(given.iterdir()) if given.is_dir() else []:
         if passage_ranking.is_trec(file.name):
+            log.info("with %s, of %s", file.name, given)
             copy_file(file, folder / file.name)
     return MSMARCO_PASSAGE.checksum
 

@@ -13,24 +13,35 @@ import logging
 import numpy as np
 import polars as pl
 
+from twotower.config import Data
 from twotower.errors import DataError
 
 HELD_OUT_SHARE = 5
 """At most one train query of this many is held out for a split."""
 
 
-def cut(queries: pl.DataFrame, fraction: float, most: int, seed: int) -> pl.Series:
-    """Say which queries are kept (boolean, a row each): a seeded share of each split.
+def cut(queries: pl.DataFrame, qrels: pl.DataFrame, data: Data, seed: int) -> pl.Series:
+    """Say which queries are kept (boolean, a row each): a seeded share of each split, or of train.
 
-    fraction: of each split, above 0 to 1, rounded up; most: queries of a split, 0 = all. A smaller
-    share is always part of a larger one.
+    Of a split's queries with a relevant passage, data.fraction is kept, and at most
+    data.max_queries; of its others the same share. A smaller share is part of a larger one.
     """
-    kept = np.zeros(len(queries), bool)
-    for rows in _rows_by_split(queries).values():
-        share = max(1, int(np.ceil(round(fraction * len(rows), 6))))  # 0.07 * 100 is above 7
-        chosen = _shuffled(queries["qid"].to_numpy()[rows], seed)[: min(share, most or share)]
-        kept[rows[chosen]] = True
-    return pl.Series("kept", kept)
+    positive = qrels.filter(pl.col("grade") >= 1)["qid"].unique()
+    table = queries.select("qid", "split", judged=pl.col("qid").is_in(positive.implode()))
+    kept = [pl.Series("qid", [], dtype=pl.Int64)]
+    for (split,), of_split in table.group_by("split", maintain_order=True):
+        groups = [of_split.filter(pl.col("judged") == flag)["qid"] for flag in (True, False)]
+        share = data.fraction if split == "train" or data.cut == "all" else 1.0
+        if data.max_queries and (split == "train" or data.cut == "all"):
+            share = min(share, data.max_queries / max(len(groups[0]) or len(groups[1]), 1))
+        kept += [sample(group, share, seed) for group in groups]
+    return queries["qid"].is_in(pl.concat(kept).implode())
+
+
+def sample(ids: pl.Series, share: float, seed: int) -> pl.Series:
+    """Give a share of distinct ids, at least one of them, that depends on seed and ids alone."""
+    count = max(1, int(np.ceil(round(share * len(ids), 6))))  # 0.07 * 100 is above 7
+    return ids.gather(_shuffled(ids.to_numpy(), seed)[:count])
 
 
 def assign(
@@ -95,7 +106,8 @@ def _hold_out(
         if count == 0:
             raise DataError(
                 f"there is no labelled split {split}, and train has only {len(train)} queries with "
-                f"a relevant passage: too few to hold some out; supply a {split} split"
+                f"a relevant passage left: too few to hold some out (data.fraction and "
+                f"data.max_queries cut them); supply a {split} split"
             )
         logging.info("no labelled split %s: %d queries of train are held out for it", split, count)
         taken = pl.Series(np.sort(train)[_shuffled(np.sort(train), seed)[:count]])
@@ -106,12 +118,6 @@ def _hold_out(
             .alias("split")
         )
     return queries
-
-
-def _rows_by_split(queries: pl.DataFrame) -> dict[str, np.ndarray]:
-    """Give the row numbers of each split's queries."""
-    splits = queries["split"].to_numpy()
-    return {name: np.flatnonzero(splits == name) for name in queries["split"].unique()}
 
 
 def _shuffled(qids: np.ndarray, seed: int) -> np.ndarray:

@@ -5,13 +5,13 @@ Q judged queries, K ranks, J judged passages of a query.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
-from twotower.data.corpus import smallest_relevant
 from twotower.errors import DataError
 from twotower.evaluation import metrics
 
@@ -45,12 +45,21 @@ METRICS: dict[str, tuple[int, Metric]] = {
 """Reported metrics: the depth from which each means what it says, and its function."""
 
 
-def judge(run: pl.DataFrame, qrels: pl.DataFrame, qids: pl.Series, graded_from: int) -> Judged:
+TREC_DL = re.compile(r"dl\d\d")
+"""TREC Deep Learning's splits: their grade 1 means "related", not "relevant"."""
+
+
+def relevant_from(split: str, graded_from: int) -> int:
+    """Give the smallest grade that counts as relevant: graded_from in TREC_DL's splits, else 1."""
+    return graded_from if TREC_DL.fullmatch(split) else 1
+
+
+def judge(run: pl.DataFrame, qrels: pl.DataFrame, qids: pl.Series, relevant_from: int) -> Judged:
     """Look up the grade of everything a run retrieved, for the judged queries `qids`.
 
     run: (qid, pid, score), best first a query; queries of `qids` that it lacks score 0.
-    graded_from: as in `smallest_relevant`.
-    Raises DataError for a query without a relevant passage.
+    relevant_from: the smallest grade that counts as relevant; nDCG takes all.
+    Raises DataError for a query without any positive grade, or if no grade counts as relevant.
     """
     of_split = qrels.filter(pl.col("qid").is_in(qids.implode()))
     judged_QJ = _grades(of_split, qids)
@@ -61,7 +70,11 @@ def judge(run: pl.DataFrame, qrels: pl.DataFrame, qids: pl.Series, graded_from: 
             f"in the qrels, the first is qid {qids[int(hopeless_Q.argmax())]}; drop them: "
             "`dvc repro prepare` does"
         )
-    relevant_from = smallest_relevant(of_split, graded_from)
+    if judged_QJ.max() < relevant_from:
+        raise DataError(
+            f"the highest grade of the qrels is {judged_QJ.max()}; relevant means {relevant_from} "
+            "and above: lower evaluate.graded_relevant_from, or drop the split"
+        )
     found = run.join(
         qrels.select("qid", "pid", "grade"), on=["qid", "pid"], how="left", maintain_order="left"
     )

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from twotower.artifacts import EVALUATION, METRICS, RECALL_CURVES, Corpus
+from twotower.artifacts import EVALUATION, METRICS, RECALL_CURVES, Corpus, write_table
 from twotower.config import Evaluate
 from twotower.data.corpus import evaluation_splits
 from twotower.evaluation import trec
-from twotower.evaluation.judge import judge, recall_curve, score
+from twotower.evaluation.judge import judge, recall_curve, relevant_from, score
 from twotower.evaluation.significance import paired_randomisation, standard_error
 from twotower.evaluation.systems import of_split, only
 from twotower.files import write_json, writing, writing_folder
@@ -48,9 +48,10 @@ def report_split(
 ) -> SplitReport:
     """Judge every system's run on one split."""
     qids, qrels = of_split(corpus, split)
+    smallest = relevant_from(split, config.graded_relevant_from)
     scores, curves = {}, {}
     for system, run in runs.items():  # one at a time: a judged run is large
-        judged = judge(only(run, qids), qrels, qids, config.graded_relevant_from)
+        judged = judge(only(run, qids), qrels, qids, smallest)
         scores[system] = score(judged, config.depth)
         curves[system] = recall_curve(judged, config.depth)
     figures: dict[str, Any] = {"pool": len(corpus.passages), "queries": len(qids)}
@@ -90,7 +91,7 @@ def _write_details(
 ) -> None:
     """Write per-query results, and TREC run and qrels files of every evaluated split."""
     tables = [report.per_query.with_columns(split=pl.lit(name)) for name, report in reports.items()]
-    pl.concat(tables).write_parquet(folder / "per_query.parquet")
+    write_table(folder / "per_query.parquet", pl.concat(tables))
     for split in reports:
         qids, qrels = of_split(corpus, split)
         trec.write_qrels(qrels, folder / f"{split}.qrels")

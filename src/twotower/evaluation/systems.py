@@ -29,7 +29,7 @@ def assemble(
 
     ready: mean, idf_mean, start, bm25 and dense. Also gives the dense run's weight in the fusion.
     """
-    weight = choose_fusion_weight(corpus, ready["dense"], ready["bm25"], config)
+    weight = choose_fusion_weight(corpus, ready["dense"], ready["bm25"])
     fused = fuse(ready["dense"], ready["bm25"], weight, config.depth, queries["qid"])
     chance = random_run(corpus, queries, config.depth, seed)
     order = ("mean", "idf_mean", "start", "bm25", "dense")
@@ -50,16 +50,14 @@ def random_run(corpus: Corpus, queries: pl.DataFrame, depth: int, seed: int) -> 
     return make_run(queries["qid"], corpus.passages["pid"], scores_QK, rows_QK)
 
 
-def choose_fusion_weight(
-    corpus: Corpus, dense: pl.DataFrame, bm25: pl.DataFrame, config: Evaluate
-) -> float:
+def choose_fusion_weight(corpus: Corpus, dense: pl.DataFrame, bm25: pl.DataFrame) -> float:
     """Give the weight of the dense run with the best MRR@10 of the fusion on dev."""
     qids, qrels = of_split(corpus, "dev")
     aligned, depth = align(only(dense, qids), only(bm25, qids)), 10
 
     def quality(weight: float) -> float:
         fused = weigh(aligned, weight, depth, qids)
-        judged = judge(fused, qrels, qids, config.graded_relevant_from)
+        judged = judge(fused, qrels, qids, relevant_from=1)
         return float(score(judged, depth)["mrr_at_10"].mean())
 
     return max(FUSION_WEIGHTS, key=quality)

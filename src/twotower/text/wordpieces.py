@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 BATCH_TEXTS = 1000
-REMEDY = "vocab.unit: wordpieces needs vectors.file to name a sentence-transformers model folder"
+REMEDY = (
+    "vocab.unit: wordpieces needs vectors.source: local, and vectors.file to name a "
+    "sentence-transformers model folder"
+)
 
 
 def splitter(content: str) -> Splitter:

@@ -32,6 +32,7 @@ DATA = Data(
     overlap_queries="remove",
     overlap_positives="count",
     repair=False,
+    cut="all",
     fraction=1.0,
     max_queries=0,
     query_column="query",

@@ -224,17 +224,3 @@ def test_relevant_passages_without_text_are_counted(tmp_path: Path) -> None:
     built = build(readers.read(write_tsv(tmp_path), "auto", DATA))
     assert built.counts["passages"]["positives_empty"] == 1  # of 2 qrels
     assert set(built.qrels["pid"]) <= set(built.passages["pid"])
-
-
-@pytest.mark.parametrize(
-    ("grades", "graded_from", "smallest"), [([0, 1], 2, 1), ([1, 2], 2, 2), ([0, 3], 3, 3)]
-)
-def test_the_smallest_relevant_grade(grades: list[int], graded_from: int, smallest: int) -> None:
-    assert corpus.smallest_relevant(pl.DataFrame({"grade": grades}), graded_from) == smallest
-
-
-@pytest.mark.parametrize(("grades", "graded_from"), [([0], 2), ([], 2), ([1, 2], 3)])
-def test_no_grade_is_relevant(grades: list[int], graded_from: int) -> None:
-    qrels = pl.DataFrame({"grade": grades}, {"grade": pl.Int32})
-    with pytest.raises(DataError, match=r"the highest grade of the qrels is \d; relevant means"):
-        corpus.smallest_relevant(qrels, graded_from)

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from typing import Any
 
+import polars as pl
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from small_corpus import DATA, Rows, raw
@@ -25,12 +26,14 @@ NAMES = ("train", "dev", "test", "dl19")
 class Slow:
     """A corpus built one row after the other, with sets and dicts alone.
 
-    kept: whether each query is kept by data.fraction and data.max_queries. `usable` is False where
-    a split has no query left, which the real one holds out or refuses.
+    kept: whether each query is kept by data.fraction and data.max_queries; unlisted: the kept ones
+    of the passages that no query lists. `usable` is False where a split has no query left, which
+    the real one holds out or refuses.
     """
 
-    def __init__(self, given_: RawCorpus, kept: list[bool], data: Data) -> None:
+    def __init__(self, given_: RawCorpus, kept: list[bool], unlisted: set[int], data: Data) -> None:
         self.data = data
+        self.unlisted = unlisted
         self.split_of = {qid: split for qid, _, split in given_.queries.rows()}
         self.text_of = {qid: cleaned(text) for qid, text, _ in given_.queries.rows()}
         self.fate = {
@@ -55,10 +58,13 @@ class Slow:
         self.usable = left == wanted and bool(left - {"train", "dev"})
 
     def _first_of_each_text(self, given_: RawCorpus) -> dict[str, int]:
-        listed = {pid for qid, pid, _ in given_.qrels.rows() if qid not in self.fate}
-        dropped = {pid for _, pid, _ in given_.qrels.rows()} - listed
+        stays = {pid for qid, pid, _ in given_.qrels.rows() if qid not in self.fate}
+        if "cut" in self.fate.values() and self.data.cut == "all":
+            stays |= self.unlisted
+        else:
+            stays = set(given_.passages["pid"])
         self.passage_text = {
-            pid: cleaned(text) for pid, text in given_.passages.rows() if pid not in dropped
+            pid: cleaned(text) for pid, text in given_.passages.rows() if pid in stays
         }
         return {text: pid for pid, text in reversed(self.passage_text.items()) if text}
 
@@ -162,6 +168,7 @@ SETTINGS = st.fixed_dictionaries(
         "train_labels": st.sampled_from(["selected", "all"]),
         "overlap_queries": st.sampled_from(["remove", "count"]),
         "overlap_positives": st.sampled_from(["remove", "count"]),
+        "cut": st.sampled_from(["all", "train"]),
         "fraction": st.sampled_from([1.0, 1.0, 0.6]),
         "max_queries": st.sampled_from([0, 0, 3]),
     }
@@ -187,8 +194,11 @@ def raw_corpora(draw: st.DrawFn) -> RawCorpus:
 @given(raw_corpora(), SETTINGS, st.integers(0, 3))
 def test_equals_the_slow_reference(given_: RawCorpus, changes: dict[str, Any], seed: int) -> None:
     data = dataclasses.replace(DATA, **changes)
-    kept = splits.cut(given_.queries, data.fraction, data.max_queries, seed).to_list()
-    slow = Slow(given_, kept, data)
+    kept = splits.cut(given_.queries, given_.qrels, data, seed).to_list()
+    share = sum(kept) / len(kept)
+    nobodys = set(given_.passages["pid"]) - set(given_.qrels["pid"])
+    in_order = given_.passages.filter(pl.col("pid").is_in(nobodys))["pid"]
+    slow = Slow(given_, kept, set(splits.sample(in_order, share, seed)), data)
     assert slow.usable or not all(kept)
     assume(slow.usable)
     built = corpus.build(given_, data, seed, smoke=False)
@@ -210,7 +220,8 @@ def assert_counts(built: Corpus, given_: RawCorpus, slow: Slow) -> None:
     assert sum(ends["queries"] for ends in found.values()) == len(given_.queries)
     dropped = sum(passages[name] for name in ("cut", "empty", "repeated"))
     assert passages["found"] == len(given_.passages) == dropped + passages["kept"]
-    listed = [row for row in given_.qrels.rows() if slow.fate.get(row[0]) != "cut"]
+    whole = slow.data.cut == "train"
+    listed = [row for row in given_.qrels.rows() if whole or slow.fate.get(row[0]) != "cut"]
     empty = [grade for _, pid, grade in listed if not slow.passage_text[pid]]
     assert passages["positives_empty"] == sum(grade >= 1 for grade in empty)
     assert len(listed) == len(slow.grades) + len(empty) + passages["qrels_repeated"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -229,6 +230,15 @@ def test_one_file_of_pairs_is_split_in_three(tmp_path: Path) -> None:
     }
 
 
+def cut(
+    queries: pl.DataFrame, judged: pl.Series | None = None, seed: int = 1, **changes: Any
+) -> pl.Series:
+    """Cut with changes to DATA; all queries are judged, or the given ones."""
+    positive = queries["qid"] if judged is None else judged
+    qrels = pl.DataFrame({"qid": positive, "pid": 1, "grade": 1})
+    return splits.cut(queries, qrels, dataclasses.replace(DATA, **changes), seed)
+
+
 def asked(**sizes: int) -> pl.DataFrame:
     names = [name for name, size in sizes.items() for _ in range(size)]
     return pl.DataFrame({"qid": range(100, 100 + len(names)), "split": names})
@@ -247,8 +257,30 @@ def asked(**sizes: int) -> pl.DataFrame:
 )
 def test_the_cut_is_of_each_split(fraction: float, most: int, kept: dict[str, int]) -> None:
     queries = asked(train=100, dev=7, test=1)
-    found = queries.filter(splits.cut(queries, fraction, most, seed=1))
+    found = queries.filter(cut(queries, fraction=fraction, max_queries=most))
     assert Counter(found["split"]) == kept
+
+
+def test_a_cut_of_train_leaves_the_others_and_the_pool_alone() -> None:
+    queries = asked(train=100, dev=7, test=2)
+    found = queries.filter(cut(queries, cut="train", fraction=0.5, max_queries=5))
+    assert Counter(found["split"]) == {"train": 5, "dev": 7, "test": 2}
+    built = build(candidates(), cut="train", fraction=0.1)
+    assert len(built.passages) == 26
+    assert Counter(built.queries["split"]) == {"train": 2, "dev": 2, "test": 2}
+
+
+def test_what_counts_is_queries_with_a_relevant_passage() -> None:
+    """MS MARCO's dl19 has 200 queries, 43 of them judged; half of both are kept."""
+    queries = asked(train=30, dl19=200)
+    judged = queries.filter(pl.col("split") == "dl19")["qid"].head(43)
+    some = pl.concat([judged, queries["qid"].head(10)])
+    kept = queries.filter(cut(queries, some, fraction=0.5))
+    of_split = kept.filter(split="dl19")["qid"]
+    assert (len(of_split), of_split.is_in(judged.implode()).sum()) == (22 + 79, 22)
+    few = queries.filter(cut(queries, some, max_queries=4))
+    of_split = few.filter(split="dl19")["qid"]
+    assert (len(of_split), of_split.is_in(judged.implode()).sum()) == (4 + 15, 4)
 
 
 @given(st.integers(0, 2**31 - 1), st.floats(0.01, 1), st.floats(0.01, 1), st.integers(1, 40))
@@ -256,9 +288,10 @@ def test_a_smaller_share_is_part_of_a_larger_one(
     seed: int, one: float, other: float, most: int
 ) -> None:
     queries = asked(train=30, dev=11)
-    small, large = (splits.cut(queries, share, 0, seed) for share in sorted((one, other)))
+    shares = sorted((one, other))
+    small, large = (cut(queries, seed=seed, fraction=share) for share in shares)
     assert (large | ~small).all()
-    few, more = (splits.cut(queries, 1.0, count, seed) for count in (most, most + 3))
+    few, more = (cut(queries, seed=seed, max_queries=count) for count in (most, most + 3))
     assert (more | ~few).all()
 
 
@@ -266,7 +299,7 @@ def test_the_cut_follows_the_seed_and_the_ids_alone() -> None:
     queries = asked(train=50, dev=50)
 
     def kept(table: pl.DataFrame, seed: int) -> set[int]:
-        return set(table.filter(splits.cut(table, 0.3, 0, seed))["qid"])
+        return set(table.filter(cut(table, seed=seed, fraction=0.3))["qid"])
 
     assert kept(queries, 1) == kept(queries, 1) == kept(queries.reverse(), 1)
     assert kept(queries, 1) != kept(queries, 2)
@@ -299,15 +332,12 @@ def test_passages_of_cut_queries_go_and_others_stay(changes: dict[str, Any]) -> 
     assert counts["found"]["train"] == {"queries": 20, **NO_FATE, "cut": 10, "used_as_train": 10}
 
 
-def test_a_cut_counts_queries_before_their_labels_are_looked_at() -> None:
+def test_passages_that_no_query_lists_are_cut_alike() -> None:
     given_ = candidates()
-    withheld = given_.qrels.with_columns(
-        grade=pl.when(pl.col("qid") < 10).then(-1).otherwise("grade").cast(pl.Int32)
-    )
-    built = build(RawCorpus(given_.passages, given_.queries, withheld), max_queries=15)
-    ends = built.counts["found"]["train"]
-    assert ends["cut"] == 5
-    assert ends["unlabelled"] + ends["used_as_train"] == 15
+    more = pl.DataFrame({"pid": range(1000, 1100), "text": [f"more {i}" for i in range(100)]})
+    passages = pl.concat([given_.passages, more])
+    built = build(RawCorpus(passages, given_.queries, given_.qrels), fraction=0.5)
+    assert built.passages["pid"].is_between(901, 1100).sum() == 51, "half of 101, rounded up"
 
 
 def test_everything_is_kept_where_nothing_is_cut() -> None:

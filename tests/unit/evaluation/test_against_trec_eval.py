@@ -49,7 +49,7 @@ class Case:
 
     def scores(self, run: pl.DataFrame | None = None) -> dict[str, np.ndarray]:
         found = self.run if run is None else run
-        return score(judge(found, self.qrels, self.qids, graded_from=2), 1000)
+        return score(judge(found, self.qrels, self.qids, self.relevant_from), 1000)
 
 
 def random_case(seed: int) -> Case:

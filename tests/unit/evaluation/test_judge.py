@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from twotower.errors import DataError
-from twotower.evaluation.judge import METRICS, Judged, judge, recall_curve, score
+from twotower.evaluation.judge import METRICS, Judged, judge, recall_curve, relevant_from, score
 from twotower.retrieval.runs import in_order
 
 QIDS = pl.Series("qid", [30, 10, 20])
@@ -30,7 +30,7 @@ def worked() -> Judged:
         *[(10, 77, 0.9), (10, 1, 0.8), (10, 2, 0.7)],
     )
     reference = qrels((30, 10, 1), (30, 8, 1), (30, 9, 0), (10, 2, 1), (20, 5, 1))
-    return judge(retrieved, reference, QIDS, graded_from=2)
+    return judge(retrieved, reference, QIDS, relevant_from=1)
 
 
 def test_grades_stand_at_their_ranks(worked: Judged) -> None:
@@ -52,7 +52,7 @@ def test_scores_of_the_worked_case(worked: Judged) -> None:
 
 def test_a_run_that_found_nothing_scores_zero() -> None:
     reference = qrels((30, 1, 1), (10, 1, 1), (20, 1, 1))
-    nothing = judge(run(), reference, QIDS, graded_from=2)
+    nothing = judge(run(), reference, QIDS, relevant_from=1)
     scores = {name: values.tolist() for name, values in score(nothing, 1000).items()}
     assert scores == {name: [0, 0, 0] for name in METRICS}
 
@@ -61,15 +61,15 @@ def test_queries_outside_the_split_change_nothing(worked: Judged) -> None:
     qids = QIDS.head(1)
     retrieved = run((30, 9, 0.5), (30, 10, 0.5), (30, 8, 0.4), (10, 1, 0.9), (10, 2, 0.8))
     reference = qrels((30, 10, 1), (30, 8, 1), (10, 2, 3))
-    alone = judge(retrieved, reference, qids, graded_from=2)
+    alone = judge(retrieved, reference, qids, relevant_from=1)
     assert alone.grades_QK.tolist() == [[0, 1, 1]]
     assert alone.relevant_Q.tolist() == worked.relevant_Q[:1].tolist()
 
 
-def test_a_split_with_higher_grades_counts_from_the_threshold() -> None:
+def test_grades_count_from_the_threshold() -> None:
     reference = qrels((30, 1, 1), (30, 2, 2), (10, 1, 3), (20, 1, 1))
     retrieved = run((30, 1, 0.9), (30, 2, 0.8), (10, 1, 0.9), (20, 1, 0.9))
-    seen = judge(retrieved, reference, QIDS, graded_from=2)
+    seen = judge(retrieved, reference, QIDS, relevant_from=2)
     assert seen.relevant_Q.tolist() == [1, 1, 0]
     assert score(seen, 10)["mrr_at_10"].tolist() == [1 / 2, 1, 0]
     # nDCG takes all grades: (1 + 2/log2(3)) / (2 + 1/log2(3)), and a grade of 1 is a gain
@@ -78,7 +78,7 @@ def test_a_split_with_higher_grades_counts_from_the_threshold() -> None:
 
 def test_a_binary_split_counts_grade_one() -> None:
     reference = qrels((30, 2, 1), (10, 1, 1), (20, 1, 1))
-    seen = judge(run((30, 1, 0.9), (30, 2, 0.8)), reference, QIDS, graded_from=2)
+    seen = judge(run((30, 1, 0.9), (30, 2, 0.8)), reference, QIDS, relevant_from=1)
     assert score(seen, 10)["mrr_at_10"].tolist() == [1 / 2, 0, 0]
 
 
@@ -86,7 +86,20 @@ def test_a_binary_split_counts_grade_one() -> None:
 def test_a_query_without_relevant_passages_is_an_error(others: list[tuple[int, int, int]]) -> None:
     reference = qrels((30, 2, 1), (20, 1, 1), *others)
     with pytest.raises(DataError, match=r"1 of 3 queries .* the first is qid 10"):
-        judge(run((30, 2, 0.9)), reference, QIDS, graded_from=2)
+        judge(run((30, 2, 0.9)), reference, QIDS, relevant_from=1)
+
+
+def test_no_grade_is_relevant() -> None:
+    reference = qrels((30, 2, 1), (10, 1, 2), (20, 1, 1))
+    with pytest.raises(DataError, match="highest grade of the qrels is 2; relevant means 3"):
+        judge(run(), reference, QIDS, relevant_from=3)
+
+
+@pytest.mark.parametrize(
+    ("split", "smallest"), [("dl19", 2), ("dl20", 2), ("test", 1), ("dev", 1), ("dl19-hard", 1)]
+)
+def test_only_trecs_splits_have_a_threshold(split: str, smallest: int) -> None:
+    assert relevant_from(split, graded_from=2) == smallest
 
 
 def test_only_what_the_depth_can_answer_is_given(worked: Judged) -> None:

@@ -20,7 +20,7 @@ from twotower.retrieval.runs import in_order
 Scores = dict[int, dict[int, float]]
 
 PIDS = [1, 2, 3, 4, 5, 60]
-SPLITS = {1: "train", 10: "dev", 11: "dev", 20: "test", 21: "test", 30: "graded"}
+SPLITS = {1: "train", 10: "dev", 11: "dev", 20: "test", 21: "test", 30: "dl19"}
 RELEVANT = {1: 3, 10: 1, 11: 1, 20: 1, 21: 1, 30: 2}
 CONFIG = Evaluate(depth=1000, graded_relevant_from=2)
 # The two systems disagree about the relevant passage 1 and the other passage 2.
@@ -33,7 +33,7 @@ def corpus(*, smoke: bool = False, labels: str = "selected") -> Corpus:
     qrels = pl.DataFrame({"qid": qids, "pid": RELEVANT.values(), "split": splits}).select(
         "qid", "pid", pl.lit(1, pl.Int32).alias("grade"), "split"
     )
-    higher = pl.DataFrame([(30, 60, 3, "graded")], qrels.schema, orient="row")
+    higher = pl.DataFrame([(30, 60, 3, "dl19")], qrels.schema, orient="row")
     return Corpus(
         passages=pl.DataFrame({"pid": PIDS, "text": [f"passage {pid}" for pid in PIDS]}),
         queries=pl.DataFrame(
@@ -113,11 +113,11 @@ def test_a_query_without_bm25_hits_keeps_the_dense_ranking(runs: dict[str, pl.Da
 
 
 def test_figures_carry_pool_and_query_counts(reports: dict[str, report.SplitReport]) -> None:
-    assert list(reports) == ["test", "graded"]
+    assert list(reports) == ["test", "dl19"]
     counts = {
         name: (each.figures["pool"], each.figures["queries"]) for name, each in reports.items()
     }
-    assert counts == {"test": (6, 2), "graded": (6, 1)}
+    assert counts == {"test": (6, 2), "dl19": (6, 1)}
 
 
 def test_figures_of_the_worked_split(reports: dict[str, report.SplitReport]) -> None:
@@ -129,10 +129,10 @@ def test_figures_of_the_worked_split(reports: dict[str, report.SplitReport]) -> 
 
 
 def test_a_graded_split_of_one_query(reports: dict[str, report.SplitReport]) -> None:
-    dense = reports["graded"].figures["dense"]
+    dense = reports["dl19"].figures["dense"]
     assert (dense["mrr_at_10"], dense["ndcg_at_10"], dense["recall_at_10"]) == (1, 1, 1)
     assert dense["ndcg_at_10_p_against_bm25"] == 1
-    assert reports["graded"].figures["bm25"]["ndcg_at_10"] == 0
+    assert reports["dl19"].figures["bm25"]["ndcg_at_10"] == 0
 
 
 def test_per_query_results_agree_with_the_means(reports: dict[str, report.SplitReport]) -> None:
@@ -219,7 +219,7 @@ def test_the_table_has_every_system_and_its_counts(
     for name in summary.SYSTEM_NAMES.values():
         assert sum(line.startswith(f"{name}  ") for line in lines) == len(reports)
     assert "test: 2 judged queries, pool of 6 passages" in text
-    assert "graded: 1 judged queries, pool of 6 passages" in text
+    assert "dl19: 1 judged queries, pool of 6 passages" in text
     (bm25,) = [line.split()[1:] for line in lines[:9] if line.startswith("BM25")]
     assert bm25 == ["1.000", "1.000", "1.000", "1.000", "1.000"]
 
@@ -245,10 +245,10 @@ def test_what_is_written(
         for qid in (20, 21)
         for rank, (pid, score) in enumerate(WRONG.items(), 1)
     )
-    qrels = (artifacts.EVALUATION / "graded.qrels").read_text(encoding="utf-8")
+    qrels = (artifacts.EVALUATION / "dl19.qrels").read_text(encoding="utf-8")
     assert qrels == "30 0 2 1\n30 0 60 3\n"
     assert pl.read_parquet(artifacts.EVALUATION / "per_query.parquet")["split"].n_unique() == 2
-    assert (artifacts.RECALL_CURVES / "graded.csv").exists()
+    assert (artifacts.RECALL_CURVES / "dl19.csv").exists()
     assert files.read_json(artifacts.METRICS) == {"results": {"splits": {}}}
 
 

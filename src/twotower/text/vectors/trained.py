@@ -12,13 +12,14 @@ their Compositionality, 2013.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from twotower.config import Vectors
 from twotower.errors import DataError
 from twotower.progress import progress
 from twotower.text.vectors.binary import write_binary
@@ -34,10 +35,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Sentences:
-    blocks: Callable[[], Iterable[Words]]
+    blocks: Iterable[Words]
 
     def __iter__(self) -> Iterator[list[str]]:
-        for words in self.blocks():
+        for words in self.blocks:
             form_W = words.forms.to_numpy()
             for start, end in pairwise(words.store.offsets.tolist()):
                 for part in range(start, end, LONGEST_SENTENCE):
@@ -45,12 +46,11 @@ class _Sentences:
                     yield form_W[ids].tolist()
 
 
-def sentences(blocks: Callable[[], Iterable[Words]]) -> Iterable[list[str]]:
-    """Give texts as lists of words, as often as they are gone through; memory holds one block.
+def sentences(blocks: Sequence[Words]) -> Iterable[list[str]]:
+    """Give texts as lists of words, as often as they are gone through.
 
-    An empty text gives none, a very long one several.
-
-    blocks: starts anew at each call, such as `lambda: blocks(texts, split)` of text/words.py.
+    An empty text gives none, a very long one several. The blocks, of text/words.py, stay in memory
+    (4 bytes a word of text), as splitting texts takes longer than training on them.
     """
     return _Sentences(blocks)
 
@@ -58,22 +58,18 @@ def sentences(blocks: Callable[[], Iterable[Words]]) -> Iterable[list[str]]:
 def train(
     sentences: Iterable[list[str]],
     path: Path,
-    *,
-    width: int,
-    window: int,
-    epochs: int,
+    settings: Vectors,
     seed: int,
 ) -> None:
     """Train vectors and write them to `path`; raises DataError.
 
-    sentences: gone through epochs + 1 times. width: numbers a vector; window: words on either
-    side that count as near.
+    sentences: gone through settings.epochs + 1 times.
     """
     word2vec = _gensim()
     with _quiet():
         model = word2vec(
-            vector_size=width,
-            window=window,
+            vector_size=settings.width,
+            window=settings.window,
             sg=1,
             hs=0,
             negative=NEGATIVES,
@@ -81,7 +77,7 @@ def train(
             seed=seed,
             workers=1,
         )
-        _fit(model, sentences, epochs)
+        _fit(model, sentences, settings.epochs)
     words = model.wv.index_to_key
     rows = [row for row, word in enumerate(words) if not {" ", "\n"} & set(word)]
     write_binary(path, [words[row] for row in rows], model.wv.vectors[rows])

@@ -18,7 +18,7 @@ from http_server import Server
 from twotower import config, downloads
 from twotower.config import Vectors
 from twotower.downloads import Remote
-from twotower.errors import ConfigError, DataError, DownloadError
+from twotower.errors import DataError, DownloadError
 from twotower.text.vectors import sources
 from twotower.text.vectors.readers import read_vectors
 
@@ -38,17 +38,16 @@ def fetched(vectors: Vectors, folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
-def packed(comment: bytes) -> bytes:
-    """The same two widths; the comment makes the bytes differ, as the two publishers' do."""
+def packed(cat: str) -> bytes:
+    """Give a zip of two widths; the two publishers' differ a little."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.comment = comment
-        archive.writestr("glove.6B.2d.txt", "the 1 2\ncat 3 4\n")
-        archive.writestr("glove.6B.3d.txt", "the 1 2 3\n")
+        archive.writestr("glove.6B.50d.txt", f"the 1 2\n{cat} 3 4\n")
+        archive.writestr("glove.6B.100d.txt", "the 1 2 3\n")
     return buffer.getvalue()
 
 
-PATHS = {"/stanford/glove.6B.zip": packed(b"one"), "/hub/glove.6B.zip": packed(b"other")}
+PATHS = {"/stanford/glove.6B.zip": packed("cat"), "/hub/glove.6B.zip": packed("Cat")}
 
 
 @pytest.fixture
@@ -60,14 +59,15 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
             Remote(server.url(path), len(body), f"sha256:{hashlib.sha256(body).hexdigest()}")
             for path, body in PATHS.items()
         )
-        monkeypatch.setitem(sources.GLOVE, "glove-6B", sources.Glove(remotes, (2, 3)))
+        monkeypatch.setitem(sources.GLOVE, "glove-6B", remotes)
         yield server
 
 
 def test_glove_is_fetched_once_and_read_in_each_width(server: Server, tmp_path: Path) -> None:
-    files = fetched(settings("glove-6B"), tmp_path / "a")
-    assert files["glove.6B.zip"] == packed(b"one")
-    fetched(settings("glove-6B", width=3), tmp_path / "b")
+    files = fetched(settings("glove-6B", width=50), tmp_path / "a")
+    assert list(files) == ["glove.6B.50d.txt", "source.json"]
+    assert files["glove.6B.50d.txt"] == b"the 1 2\ncat 3 4\n"
+    fetched(settings("glove-6B", width=100), tmp_path / "b")
     assert [request.path for request in server.requests] == ["/stanford/glove.6B.zip"]
     wanted = pl.Series("word", ["the", "cat"])
     assert len(read_vectors(tmp_path / "a", "auto", 2, wanted).words) == 2
@@ -78,9 +78,10 @@ def test_the_second_publisher_serves_where_the_first_does_not(
     server: Server, tmp_path: Path
 ) -> None:
     server.files.pop("/stanford/glove.6B.zip")
-    assert fetched(settings("glove-6B"), tmp_path / "a")["glove.6B.zip"] == packed(b"other")
-    server.files["/stanford/glove.6B.zip"] = packed(b"one")
-    fetched(settings("glove-6B"), tmp_path / "b")
+    files = fetched(settings("glove-6B", width=50), tmp_path / "a")
+    assert files["glove.6B.50d.txt"] == b"the 1 2\nCat 3 4\n"
+    server.files["/stanford/glove.6B.zip"] = PATHS["/stanford/glove.6B.zip"]
+    fetched(settings("glove-6B", width=50), tmp_path / "b")
     assert len(server.requests) == 2, "what is in the cache is not looked for elsewhere"
 
 
@@ -89,16 +90,10 @@ def test_where_nobody_serves_both_places_for_a_file_by_hand_are_named(
 ) -> None:
     server.files.clear()
     with pytest.raises(DownloadError) as error:
-        fetched(settings("glove-6B"), tmp_path / "out" / "a")
-    for remote in sources.GLOVE["glove-6B"].remotes:
+        fetched(settings("glove-6B", width=50), tmp_path / "out" / "a")
+    for remote in sources.GLOVE["glove-6B"]:
         assert str(downloads.place(remote)) in str(error.value)
     assert list((tmp_path / "out").iterdir()) == []
-
-
-def test_a_width_that_there_is_not_asks_nobody(server: Server, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"vectors.width: glove-6B has none of 4 .* 2 \| 3"):
-        fetched(settings("glove-6B", width=4), tmp_path / "a")
-    assert server.requests == []
 
 
 def test_local_files_are_copied_byte_for_byte(tmp_path: Path) -> None:
@@ -145,4 +140,5 @@ def test_every_legal_source_has_terms_and_every_glove_two_places() -> None:
     (legal,) = hint.__metadata__
     assert isinstance(legal, config.OneOf)
     assert set(legal.names) == set(sources.TERMS)
-    assert {len(glove.remotes) for glove in sources.GLOVE.values()} == {2}
+    assert {len(remotes) for remotes in sources.GLOVE.values()} == {2}
+    assert {"sample", *sources.GLOVE} == set(config.WIDTHS)

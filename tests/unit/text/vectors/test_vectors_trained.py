@@ -7,7 +7,6 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -15,13 +14,14 @@ import numpy as np
 import polars as pl
 import pytest
 
+from twotower import config
 from twotower.errors import DataError
 from twotower.text.characters import split_characters
 from twotower.text.vectors import trained
 from twotower.text.vectors.readers import read_vectors
 from twotower.text.vectors.table import Vectors
 from twotower.text.vectors.trained import sentences, train
-from twotower.text.words import Words, blocks, split_words
+from twotower.text.words import blocks, split_words
 
 ROOT = Path(__file__).resolve().parents[4]
 GROUPS = [["cat", "dog", "mouse", "horse"], ["rice", "bread", "soup", "bean"]]
@@ -35,9 +35,14 @@ def texts() -> pl.Series:
     return pl.Series([*rows, "hapax", ""])
 
 
+def settings(epochs: int) -> config.Vectors:
+    other = {"source": "corpus", "file": "none", "format": "auto"}
+    return config.Vectors(width=8, window=3, epochs=epochs, **other)
+
+
 def trained_on(texts: pl.Series, path: Path, seed: int = 1, epochs: int = 6) -> bytes:
-    several = partial(blocks, texts, SPLIT, size=1000)
-    train(sentences(several), path, width=8, window=3, epochs=epochs, seed=seed)
+    several = list(blocks(texts, SPLIT, size=1000))
+    train(sentences(several), path, settings(epochs), seed)
     return path.read_bytes()
 
 
@@ -68,7 +73,7 @@ def test_same_seed_same_bytes(tmp_path: Path) -> None:
     written = []
     for seed in (1, 1, 2):
         path = tmp_path / "v.bin"
-        train(numbers.tolist(), path, width=8, window=3, epochs=2, seed=seed)
+        train(numbers.tolist(), path, settings(2), seed)
         written.append(path.read_bytes())
     assert written[0] == written[1] != written[2]
 
@@ -95,19 +100,16 @@ def test_pythons_hash_seed_does_not_matter(tmp_path: Path) -> None:
 
 
 def test_sentences_are_the_words_of_each_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    def several() -> Iterator[Words]:
-        return blocks(pl.Series(["The cat.", "", "a b c d e"]), SPLIT, size=1)
-
     monkeypatch.setattr(trained, "LONGEST_SENTENCE", 3)
-    again = sentences(several)
+    again = sentences(list(blocks(pl.Series(["The cat.", "", "a b c d e"]), SPLIT, size=1)))
     for _ in range(2):
         assert list(again) == [["the", "cat", "."], ["a", "b", "c"], ["d", "e"]]
 
 
 def test_a_word_with_a_blank_is_left_out(tmp_path: Path) -> None:
     split = partial(split_characters, lower_case=True)
-    several = partial(blocks, pl.Series(["ab ab", "b a"] * 9), split)
-    train(sentences(several), tmp_path / "v.bin", width=8, window=3, epochs=1, seed=1)
+    several = list(blocks(pl.Series(["ab ab", "b a"] * 9), split))
+    train(sentences(several), tmp_path / "v.bin", settings(1), 1)
     found = read_vectors(tmp_path / "v.bin", "auto", 8, pl.Series(["a", "b", " "]))
     assert sorted(found.words) == ["a", "b"]
     assert found.words_in_file == 2
