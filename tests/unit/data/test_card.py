@@ -30,7 +30,13 @@ from twotower.files import read_json, write_json
 from twotower.text.tokenizer import Tokenizer, loss_by_split
 from twotower.text.words import split_words
 
-VECTOR_FACTS = {"source": "sample", "format": "glove", "width": 50, "terms": "as you like"}
+VECTOR_FACTS = {
+    "source": "sample",
+    "format": "glove",
+    "width": 50,
+    "terms": "as you like",
+    "files_bytes": {"v.txt": 1234},
+}
 VOCABULARY = {name: 1000 + number for number, name in enumerate(["passages", *card.WORDS])}
 
 
@@ -163,7 +169,10 @@ def test_the_page_tells_where_the_data_is_from(
     assert f"Terms: {content['source']['terms']}." in page
     for name, size in content["source"]["files_bytes"].items():
         assert f"{name} ({size:,} bytes)" in page
-    assert "Word vectors: sample, 50 numbers each. Terms: as you like." in page
+    assert (
+        "Word vectors: sample, 50 numbers each. Terms: as you like. Files: v.txt (1,234 bytes)."
+        in page
+    )
     assert "**Smoke set**" not in page
     assert "**Weak labels**" not in page
     assert not re.search(r"\n\n\n|nan|None", page)
