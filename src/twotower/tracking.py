@@ -20,7 +20,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twotower.artifacts import CORPUS, EMBEDDINGS, INDEX, MODEL, RAW, TOKENS, VOCAB, is_smoke
+from twotower.artifacts import (
+    CORPUS,
+    EMBEDDINGS,
+    INDEX,
+    MODEL,
+    RAW,
+    TOKENS,
+    VECTORS,
+    VOCAB,
+    is_smoke,
+)
 from twotower.config import Params, flatten
 from twotower.errors import TrackingError
 
@@ -33,7 +43,7 @@ log = logging.getLogger(__name__)
 MODEL_TAG = "twotower.model"
 ORIGIN_TAG = "twotower.origin"
 BATCH_METRICS = 500
-TRAINED_ON = (RAW, CORPUS, VOCAB, TOKENS)
+TRAINED_ON = (RAW, CORPUS, VECTORS, VOCAB, TOKENS)
 BUILT_FROM_MODEL = (MODEL, EMBEDDINGS, INDEX)
 
 

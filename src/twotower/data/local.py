@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from twotower.data import archives, readers
+from twotower import archives
+from twotower.data import readers
 from twotower.errors import DataError
 from twotower.files import copy_file
 

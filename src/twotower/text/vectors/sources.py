@@ -7,13 +7,12 @@ they are. Of a downloaded zip, the file of the wanted width is written as its pu
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from twotower import downloads
+from twotower import archives, downloads
 from twotower.artifacts import VECTORS
 from twotower.config import Vectors
-from twotower.data import archives, sample
 from twotower.downloads import Remote
 from twotower.errors import DataError, DownloadError
 from twotower.files import copy_file, write_json, writing_folder
@@ -21,8 +20,8 @@ from twotower.text.vectors import locate
 
 log = logging.getLogger(__name__)
 
-Trainer = Callable[[Path], None]
-"""Trains vectors on the corpus and writes them to a file."""
+Maker = Callable[[Path], None]
+"""Makes a vector file in a folder."""
 STANFORD = "https://nlp.stanford.edu/data"
 HUB = "https://huggingface.co/stanfordnlp/glove/resolve/1db2080b2d94def6e5b0386a523102f9d8849e9d"
 GLOVE_TERMS = "GloVe (Pennington, Socher and Manning, 2014): public domain (PDDL)"
@@ -71,30 +70,29 @@ TERMS = {
 }
 
 
-def fetch(settings: Vectors, train: Trainer, path: Path = VECTORS) -> str:
+def fetch(settings: Vectors, makers: Mapping[str, Maker], path: Path = VECTORS) -> str:
     """Write the files of the chosen source into `path`; give its terms.
 
+    makers: of the sources whose vectors are made here, by their names.
     Raises DataError for files that cannot be had.
     """
     with writing_folder(path) as folder:
-        files = _write(settings, train, folder)
+        _write(settings, makers, folder)
         facts = {
             "source": settings.source,
             "format": settings.format if settings.source == "local" else "auto",
             "width": settings.width,
             "terms": TERMS[settings.source],
-            "files_bytes": files,
+            "files_bytes": {file.name: file.stat().st_size for file in sorted(folder.iterdir())},
         }
         write_json(folder / "source.json", facts)
     return TERMS[settings.source]
 
 
-def _write(settings: Vectors, train: Trainer, folder: Path) -> dict[str, int]:
-    """Write a source's files into a folder; give their sizes."""
-    if settings.source == "sample":
-        sample.write_word_vectors(folder)
-    elif settings.source == "corpus":
-        train(folder / "corpus.bin")
+def _write(settings: Vectors, makers: Mapping[str, Maker], folder: Path) -> None:
+    """Write a source's files into a folder; `random` has none."""
+    if settings.source in makers:
+        makers[settings.source](folder)
     elif settings.source == "local":
         for file in _local(settings):
             copy_file(file, folder / file.name)
@@ -102,7 +100,6 @@ def _write(settings: Vectors, train: Trainer, folder: Path) -> dict[str, int]:
         archives.unpack(
             _fetch(GLOVE[settings.source]), folder, lambda name: f".{settings.width}d." in name
         )
-    return {file.name: file.stat().st_size for file in sorted(folder.iterdir())}
 
 
 def _local(settings: Vectors) -> list[Path]:

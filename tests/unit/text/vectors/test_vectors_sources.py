@@ -17,6 +17,7 @@ from http_server import Server
 
 from twotower import config, downloads
 from twotower.config import Vectors
+from twotower.data import sample
 from twotower.downloads import Remote
 from twotower.errors import DataError, DownloadError
 from twotower.text.vectors import sources
@@ -29,12 +30,8 @@ def settings(source: str, width: int = 2, file: Path = Path("nowhere")) -> Vecto
     return Vectors(source=source, width=width, file=str(file), **OTHER_FIELDS)
 
 
-def no_training(path: Path) -> None:
-    raise AssertionError(f"{path} should not be trained")
-
-
 def fetched(vectors: Vectors, folder: Path) -> dict[str, bytes]:
-    sources.fetch(vectors, no_training, folder)
+    sources.fetch(vectors, {"sample": sample.write_word_vectors}, folder)
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
@@ -127,10 +124,10 @@ def test_the_sample_has_vectors_of_its_own_width(tmp_path: Path) -> None:
 
 
 def test_training_gets_a_place_that_is_found_again(tmp_path: Path) -> None:
-    def train(path: Path) -> None:
-        path.write_bytes(b"1 2\ncat \x00\x00\x80\x3f\x00\x00\x00\x40")
+    def train(folder: Path) -> None:
+        (folder / "corpus.bin").write_bytes(b"1 2\ncat \x00\x00\x80\x3f\x00\x00\x00\x40")
 
-    sources.fetch(settings("corpus"), train, tmp_path / "a")
+    sources.fetch(settings("corpus"), {"corpus": train}, tmp_path / "a")
     read = read_vectors(tmp_path / "a", "auto", 2, pl.Series("word", ["cat"]))
     assert read.vectors_WE.tolist() == [[1, 2]]
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from small_corpus import files_of, tarred, write_tsv, zipped
 
-from twotower.data import archives, local
+from twotower import archives
+from twotower.data import local
 from twotower.errors import DataError
 
 KINDS = {".zip": zipped, ".tar.gz": tarred, ".tgz": tarred, ".tar": tarred}
