@@ -7,8 +7,8 @@ is cut off or damaged is refused, as far as its kind can tell: .zip and .gz hold
 
 from __future__ import annotations
 
-import errno
 import gzip
+import shutil
 import tarfile
 import zipfile
 import zlib
@@ -55,8 +55,6 @@ def unpack(path: Path, folder: Path, wanted: Callable[[str], bool]) -> list[Path
             _copy(file, target, size)
             written.append(target)
     except BROKEN as error:
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            raise DataError(f"{folder}: no space left to unpack {path.name}; free some") from None
         raise DataError(
             f"{path}: cannot be unpacked: {error}; fetch it again, or unpack it yourself and name "
             "the folder"
@@ -117,6 +115,11 @@ def _refuse_cut_off(packed: tarfile.TarFile) -> None:
 
 def _copy(file: IO[bytes], target: Path, size: int) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(target.parent).free
+    if free < size:
+        raise DataError(
+            f"{target.parent} has {free:,} bytes free, but {target.name} needs {size:,}; free some"
+        )
     with target.open("xb") as out, progress(size, "B", f"unpacking {target.name}") as bar:
         while data := file.read(COPY_BYTES):
             out.write(data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import random
+import shutil
 import tarfile
 import zipfile
 from pathlib import Path
@@ -179,3 +180,12 @@ def test_archives_are_told_by_their_names(tmp_path: Path, name: str) -> None:
     assert not archives.is_archive(tmp_path / "a.gz")
     (tmp_path / "folder.zip").mkdir()
     assert not archives.is_archive(tmp_path / "folder.zip")
+
+
+def test_a_full_disk_is_noticed_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = zipped(write_tsv(tmp_path / "given"), tmp_path / "a.zip")
+    usage = shutil.disk_usage(tmp_path)._replace(free=10)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(DataError, match=r"has 10 bytes free, but collection\.tsv needs \d+; free"):
+        archives.unpack(archive, tmp_path / "out", lambda name: name == "collection.tsv")
+    assert not (tmp_path / "out" / "collection.tsv").exists()

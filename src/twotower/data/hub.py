@@ -57,8 +57,8 @@ def _choose(files: list[File], wanted: Wanted) -> list[File]:
     folders = {path: str(PurePosixPath(path).parent) for path in tables}
     shards = sorted(path for path in tables if folders[path] == wanted.config)
     if not shards:
-        found = ", ".join(sorted(set(folders.values()))) or "no folder"
-        raise wanted.lacks(f"{wanted.config}/*.parquet (but in {found})")
+        found = ", ".join(sorted(set(folders.values())))
+        raise wanted.lacks(f"{wanted.config}/*.parquet" + (f" (but in {found})" if found else ""))
     expected = set()
     for path in shards:
         if numbered := re.fullmatch(r"(.+)-\d{5}-of-(\d{5})\.parquet", path):

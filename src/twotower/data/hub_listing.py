@@ -43,7 +43,10 @@ class Wanted:
         if self.offline:
             where = f"in the cache {self.cache}, and HF_HUB_OFFLINE or TWOTOWER_OFFLINE is set"
             mend = "unset it and run once"
-        return DownloadError(f"{self}: no {what} {where}\n{mend}, or {BY_HAND}")
+        page = f"https://huggingface.co/datasets/{self.repository}/tree/{self.revision}"
+        return DownloadError(
+            f"{self}: no {what} {where}\n{mend}, or {BY_HAND}\nthey are at {page}/{self.config}"
+        )
 
 
 @dataclass(frozen=True)

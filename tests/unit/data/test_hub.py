@@ -372,7 +372,8 @@ def test_offline_without_a_copy(hub: Hub, tmp_path: Path, offline: Callable[[], 
     assert str(caught.value) == (
         f"{REPOSITORY}, revision main: no copy in the cache {tmp_path / 'cache'}, and "
         "HF_HUB_OFFLINE or TWOTOWER_OFFLINE is set\nunset it and run once, or put the files into "
-        "download.folder and set download.source: local, download.format: qna"
+        "download.folder and set download.source: local, download.format: qna\nthey are at "
+        f"https://huggingface.co/datasets/{REPOSITORY}/tree/main/v1.1"
     )
 
 

@@ -177,5 +177,6 @@ def test_equals_nltk_on_the_whole_real_collection(slice_folder: Path, lower_case
         new_columns=["pid", "text"],
     )["text"]
     assert len(texts) > 100_000
-    for start in range(0, len(texts), 20_000):
+    step = 20_000 if lower_case else 100_000  # the default on all, the other on a fifth
+    for start in range(0, len(texts), step):
         check(texts.slice(start, 20_000), lower_case=lower_case)
