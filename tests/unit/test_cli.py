@@ -62,12 +62,6 @@ def test_the_sample_preset_undoes_it_to_the_byte(
     assert presets.apply("sample") == ""
 
 
-def test_every_preset_names_known_keys(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    slice_at(folder, monkeypatch)
-    for name in presets.names():
-        presets.apply(name)
-
-
 def test_any_preset_undoes_any_other(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They set the same keys, so that none leaves half of another behind."""
     slice_at(folder, monkeypatch)

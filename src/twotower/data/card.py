@@ -16,7 +16,7 @@ Content = dict[str, Any]
 
 PASSAGES = {
     "found": "found in the files",
-    "cut": "left out: only queries that are cut list them",
+    "cut": "left out with cut queries, or as the same share of those that no query lists",
     "empty": "left out: no text",
     "repeated": "left out: text of an earlier passage",
     "kept": "the pool: one passage a text",
