@@ -13,6 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
+from twotower.config import Data
 from twotower.data.jsonl import read_jsonl
 from twotower.data.raw import RawCorpus, refuse_duplicates, refuse_unknown, split_name
 from twotower.data.tsv import first_line, read_tsv
@@ -36,7 +37,7 @@ def files(folder: Path) -> list[Path]:
     return found if any(path.name.startswith("corpus.") for path in found) else []
 
 
-def read(folder: Path) -> RawCorpus:
+def read(folder: Path, _data: Data) -> RawCorpus:
     """Read a BEIR folder; ids must be unique and qrels must be to known ids."""
     corpus, queries = _only(folder, "corpus"), _only(folder, "queries")
     texts = read_jsonl(corpus, ["_id", "text"], ["title"])

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import polars as pl
 
+from twotower.config import Data
 from twotower.data.raw import RawCorpus, refuse_duplicates, refuse_unknown, split_name
 from twotower.data.tsv import first_line, read_tsv
 from twotower.errors import DataError
@@ -47,7 +48,7 @@ def files(folder: Path) -> list[Path]:
     return [path for path in found if path not in collections[1:]] if collections else []
 
 
-def read(folder: Path) -> RawCorpus:
+def read(folder: Path, _data: Data) -> RawCorpus:
     """Read a folder of passage-ranking files; ids must be unique and qrels must be to known ids."""
     collection = next(path for path in files(folder) if COLLECTION.fullmatch(path.name))
     passages = read_tsv(collection, PASSAGE)

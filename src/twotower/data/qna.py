@@ -12,6 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
+from twotower.config import Data
 from twotower.data.raw import (
     BAD_PARQUET,
     RawCorpus,
@@ -36,7 +37,7 @@ def files(folder: Path) -> list[Path]:
     return found if found and _has_candidates(found[0]) else []
 
 
-def read(folder: Path) -> RawCorpus:
+def read(folder: Path, _data: Data) -> RawCorpus:
     """Read every Parquet file; a passage's id is its place among all passages of all rows."""
     found = sorted(path for path in folder.iterdir() if is_part(path.name))
     rows = pl.concat(_read_file(path) for path in found)

@@ -1,21 +1,34 @@
 """The corpus formats, chosen by name or by what a folder holds.
 
-A format is a module with `is_part(name)`, whether a path is one of its files, `files(folder)`, the
-files that it would read (none: not this format), and `read`, which gives a `RawCorpus`: one shape
-for all formats, not yet cleaned.
+A format is a module that offers what `Format` says. A new one is such a module and one line in
+FORMATS.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from types import ModuleType
+from typing import Protocol
 
 from twotower.config import Data
 from twotower.data import beir, pairs, passage_ranking, qna
 from twotower.data.raw import RawCorpus
 from twotower.errors import DataError
 
-FORMATS: dict[str, ModuleType] = {
+
+class Format(Protocol):
+    """What a format module offers."""
+
+    def is_part(self, name: str, /) -> bool:
+        """Tell whether a path within a folder or archive is one of the format's files."""
+
+    def files(self, folder: Path, /) -> list[Path]:
+        """Give the files of a folder that would be read; none: it is not of this format."""
+
+    def read(self, folder: Path, data: Data, /) -> RawCorpus:
+        """Read them into the one shape of all formats, not yet cleaned."""
+
+
+FORMATS: dict[str, Format] = {
     "passage-ranking": passage_ranking,
     "beir": beir,
     "qna": qna,
@@ -46,8 +59,7 @@ def choose(folder: Path, name: str) -> str:
 
 def files(folder: Path, name: str) -> list[Path]:
     """Give the files of a folder that `read` would read."""
-    found: list[Path] = FORMATS[choose(folder, name)].files(folder)
-    return found
+    return FORMATS[choose(folder, name)].files(folder)
 
 
 def read(folder: Path, name: str, data: Data) -> RawCorpus:
@@ -58,7 +70,4 @@ def read(folder: Path, name: str, data: Data) -> RawCorpus:
             "data.train_labels: all takes every candidate passage of a query as relevant, and "
             f"only format qna has candidates; this is {chosen}: set it to selected"
         )
-    if chosen == "pairs":
-        return pairs.read(folder, data)
-    corpus: RawCorpus = FORMATS[chosen].read(folder)
-    return corpus
+    return FORMATS[chosen].read(folder, data)
