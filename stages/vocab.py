@@ -22,7 +22,7 @@ def main(params: Params) -> None:
         unit,
         None if source["source"] == "random" else read,
         source["width"],
-        params.vocab.min_count,
+        params.vocab,
     )
     write_vocabulary(built)
     say(built.counts)

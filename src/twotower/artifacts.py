@@ -6,6 +6,7 @@ imported only where one is read or written, so that a bare GPU machine can read 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from twotower.errors import DataError
-from twotower.files import read_array, read_json, write_array, write_json, writing_folder
+from twotower.files import (
+    copy_file,
+    read_array,
+    read_json,
+    write_array,
+    write_json,
+    writing_folder,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -27,6 +35,7 @@ VOCAB = Path("data/vocab")
 TOKENS = Path("data/tokens")
 BM25 = Path("data/bm25")
 UNTRAINED = Path("data/untrained")
+MINED = Path("data/mined")
 MODEL = Path("data/model")
 TRAINING = Path("data/training")
 EMBEDDINGS = Path("data/embeddings")
@@ -46,6 +55,7 @@ STAGE_OUTPUTS: dict[str, tuple[Path, ...]] = {
     "describe": (DATA_CARD, DATA_PAGE),
     "bm25": (BM25,),
     "untrained": (UNTRAINED,),
+    "mine": (MINED,),
     "train": (MODEL, TRAINING),
     "embed": (EMBEDDINGS,),
     "index": (INDEX,),
@@ -59,6 +69,16 @@ ROW_GROUP = 262_144
 """Rows of a Parquet file that stand together."""
 SPECIAL = ("<pad>", "<unk>")
 """How the table of words spells them; text that is spelt so is an unknown word, never these."""
+
+
+def root() -> Path:
+    """Give the repository that a stage belongs to, even where it runs in a copy of it."""
+    return Path(os.environ.get("DVC_ROOT", ".")).resolve()
+
+
+def scratch() -> Path:
+    """Give the folder for what may be lost: no stage depends on what lies there."""
+    return root() / ".twotower"
 
 
 def require(path: Path, made_by: str) -> Path:
@@ -137,6 +157,8 @@ class Vocabulary:
 
     words: pl.DataFrame
     """word, count int64 (occurrences), df int64 (passages that hold it); <pad> and <unk> first."""
+    identity_W: np.ndarray
+    """int64, which thing each word is to the towers; 0 is none (`text/identities.py`)."""
     pretrained_VE: np.ndarray
     """float32 rows of ids 0..V-1 that have a pretrained vector; later ids have none."""
     counts: dict[str, Any]
@@ -151,6 +173,7 @@ def write_vocabulary(vocabulary: Vocabulary, path: Path = VOCAB) -> None:
         write_table(folder / "words.parquet", vocabulary.words)
         write_array(folder / "pretrained.npy", vocabulary.pretrained_VE)
         write_array(folder / "df.npy", vocabulary.words["df"].to_numpy())
+        write_array(folder / "identity.npy", vocabulary.identity_W)
         write_json(folder / "counts.json", vocabulary.counts)
         unit = vocabulary.unit
         write_json(folder / "unit.json", {"name": unit.name, "lower_case": unit.lower_case})
@@ -174,6 +197,13 @@ def read_words(path: Path = VOCAB) -> pl.DataFrame:
     return pl.read_parquet(require(path, "vocab") / "words.parquet")
 
 
+def copy_words(folder: Path, path: Path = VOCAB) -> None:
+    """Copy what turning text into ids needs into a model's folder, where `read_words` finds it."""
+    for name in ("words.parquet", "unit.json", "tokenizer.json"):
+        if (require(path, "vocab") / name).exists():
+            copy_file(path / name, folder / name)
+
+
 def count_pretrained(path: Path = VOCAB) -> int:
     """Say how many of the first ids have a pretrained vector; `<pad>` and `<unk>` count."""
     return len(read_array(require(path, "vocab") / "pretrained.npy", memory_map=True))
@@ -187,18 +217,33 @@ class WordVectors:
     """float32, rows of the first ids; see Vocabulary."""
     df_W: np.ndarray
     """int64, passages that hold each word, for all W ids."""
+    identity_W: np.ndarray
+    """int64, the identity of each word, 0 for none."""
+    df_I: np.ndarray
+    """int64, passages that hold each identity."""
+    mean_length: float
+    """Tokens with an identity that a passage has, mean."""
     passages: int
     """How many passages were counted."""
 
 
-def read_word_vectors(path: Path = VOCAB) -> WordVectors:
-    """Read the arrays of the vocabulary folder; needs no polars."""
-    require(path, "vocab")
+def read_word_vectors(vocab: Path = VOCAB, tokens: Path = TOKENS) -> WordVectors:
+    """Read the arrays of the vocabulary, and what was counted of the tokens; needs no polars."""
+    require(vocab, "vocab")
+    require(tokens, "tokenize")
     return WordVectors(
-        pretrained_VE=read_array(path / "pretrained.npy"),
-        df_W=read_array(path / "df.npy"),
-        passages=int(read_json(path / "counts.json")["passages"]),
+        pretrained_VE=read_array(vocab / "pretrained.npy"),
+        df_W=read_array(vocab / "df.npy"),
+        identity_W=read_array(vocab / "identity.npy"),
+        df_I=read_array(tokens / "identity_df.npy"),
+        mean_length=float(read_json(tokens / "identities.json")["mean_a_passage"]),
+        passages=int(read_json(vocab / "counts.json")["passages"]),
     )
+
+
+def read_identities(path: Path = VOCAB) -> np.ndarray:
+    """Read the identity of each word: int64 (W,)."""
+    return read_array(require(path, "vocab") / "identity.npy")
 
 
 @dataclass(frozen=True)
@@ -233,14 +278,22 @@ class TokenStore:
 
 
 def write_tokens(
-    stores: dict[str, TokenStore], counts: dict[str, Any], path: Path = TOKENS
+    stores: dict[str, TokenStore],
+    counts: dict[str, Any],
+    identities: tuple[np.ndarray, float],
+    path: Path = TOKENS,
 ) -> None:
-    """Write named token stores (passages, queries) to one folder."""
+    """Write named token stores (passages, queries) to one folder.
+
+    identities: df of each and how many a passage has, counted in the passages' tokens.
+    """
     with writing_folder(path) as folder:
         for name, store in stores.items():
             write_array(folder / f"{name}.ids.npy", store.ids)
             write_array(folder / f"{name}.offsets.npy", store.offsets)
         write_json(folder / "counts.json", counts)
+        write_array(folder / "identity_df.npy", identities[0])
+        write_json(folder / "identities.json", {"mean_a_passage": identities[1]})
 
 
 def read_tokens(name: str, path: Path = TOKENS) -> TokenStore:
@@ -268,25 +321,25 @@ def read_runs(path: Path, made_by: str) -> dict[str, pl.DataFrame]:
 def write_embeddings(
     shape: tuple[int, int],
     fill: Callable[[np.ndarray], object],
-    model: str,
+    origin: dict[str, str],
     path: Path = EMBEDDINGS,
 ) -> None:
     """Write the passage matrix, float32, row i for row i of the passages; `fill` sets its rows.
 
-    The rows go to disk as they are made, so the matrix need not fit in memory. model: the
-    fingerprint of the towers that made it.
+    The rows go to disk as they are made, so the matrix need not fit in memory. origin: the
+    fingerprint of the towers that made it (model), and how they compare vectors (similarity).
     """
     with writing_folder(path) as folder:
-        write_json(folder / "origin.json", {"model": model})
+        write_json(folder / "origin.json", origin)
         matrix = np.lib.format.open_memmap(folder / "passages.npy", "w+", np.float32, shape)
         fill(matrix)
         matrix.flush()
 
 
-def read_embeddings(path: Path = EMBEDDINGS) -> tuple[np.ndarray, str]:
-    """Give the passage matrix, memory-mapped, and the fingerprint of the model that made it."""
+def read_embeddings(path: Path = EMBEDDINGS) -> tuple[np.ndarray, dict[str, str]]:
+    """Give the passage matrix, memory-mapped, and its origin; see `write_embeddings`."""
     matrix = read_array(require(path, "embed") / "passages.npy", memory_map=True)
-    return matrix, str(read_json(path / "origin.json")["model"])
+    return matrix, dict(read_json(path / "origin.json"))
 
 
 def write_training_log(

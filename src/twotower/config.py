@@ -11,8 +11,6 @@ legal values.
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import re
 import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,49 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from twotower.errors import ConfigError
-
-
-@dataclass(frozen=True)
-class OneOf:
-    """A name out of some."""
-
-    names: tuple[str, ...]
-
-    def allows(self, value: Any) -> bool:
-        """Whether a value is legal."""
-        return value in self.names
-
-    def __str__(self) -> str:
-        return " | ".join(self.names)
-
-
-@dataclass(frozen=True)
-class Within:
-    """A number from low to high, both included; `above` leaves low itself out."""
-
-    low: float
-    high: float
-    above: bool = False
-
-    def allows(self, value: Any) -> bool:
-        """Whether a value is legal; NaN is not."""
-        return (self.low < value if self.above else self.low <= value) and value <= self.high
-
-    def __str__(self) -> str:
-        return f"{'above' if self.above else 'from'} {self.low:.10g} to {self.high:.10g}"
-
-
-@dataclass(frozen=True)
-class NotEmpty:
-    """A text with something in it."""
-
-    def allows(self, value: Any) -> bool:
-        """Whether a value is legal."""
-        return bool(value.strip())
-
-    def __str__(self) -> str:
-        return "a text that is not empty"
-
+from twotower.typed_yaml import NotEmpty, OneOf, Within, build, read
 
 BEIR_SETS = ("fever", "fiqa", "hotpotqa", "msmarco", "nfcorpus", "scifact")
 """Those with a train split."""
@@ -170,6 +126,10 @@ class Vocab:
     """words, characters: lower-case texts first; a model's tokenizer decides for itself."""
     min_count: Annotated[int, Within(0, 1_000_000)]
     """Corpus words that the vectors lack are kept from this count on; 0 keeps none of them."""
+    identity: Annotated[str, OneOf(("word", "stem"))]
+    """Which words are one thing to the towers: the same word, or the same stem (English)."""
+    stop_words: Annotated[str, OneOf(("keep", "drop"))]
+    """drop: English stop words and what has no letter or digit get no identity, so no weight."""
 
 
 @dataclass(frozen=True)
@@ -180,46 +140,134 @@ class Tokenize:
     max_passage_tokens: Annotated[int, Within(1, 100_000)]
 
 
+RECURRENT = ("rnn", "gru", "lstm")
+
+
 @dataclass(frozen=True)
 class Model:
     """The towers."""
 
-    encoder: Annotated[str, OneOf(("average", "rnn", "gru", "lstm"))]
-    shared: bool
-    """One tower for queries and passages, or two that start equal."""
+    encoder: Annotated[str, OneOf(("average", *RECURRENT))]
+    query_encoder: Annotated[str, OneOf(("same", "average", *RECURRENT))]
+    """Another encoder for the queries."""
+    share: Annotated[str, OneOf(("towers", "table", "nothing"))]
+    """What both towers have in common; what they have not starts equal."""
+    similarity: Annotated[str, OneOf(("cosine", "dot", "euclidean"))]
+    """Of training, dev, index and search alike; euclidean is the negative distance."""
     vector_scale: Annotated[float, Within(0, 100)]
     """Length that each pretrained vector is given in the table; the random part has about 1."""
+    centre: bool
+    """Subtract the pretrained vectors' mean first: what all words share tells none apart."""
     random_dims: Annotated[int, Within(0, 8192)]
-    """Seeded random dimensions beside the pretrained ones: they give each word an identity."""
+    """Seeded random dimensions beside the pretrained ones, a vector an identity."""
     token_weights: Annotated[str, OneOf(("none", "idf", "learned"))]
-    """average: how much each word counts; learned is idf times a learned factor."""
+    """average, residual: how much each token counts; learned is idf times a learned factor."""
+    weights_per_side: bool
+    """Learned factors of their own for queries and for passages."""
+    saturation: Annotated[float, Within(0, 100)]
+    """average, residual: k1 of BM25 for a passage's repeated words; 0: each occurrence counts."""
+    length_norm: Annotated[float, Within(0, 1)]
+    """b of BM25, with saturation: repeats count for less in long passages."""
+    lead: Annotated[float, Within(0, 100)]
+    """average, residual: how much more a passage's first token counts, in occurrences."""
+    lead_tokens: Annotated[float, Within(0, 10_000, above=True)]
+    """Tokens after which that extra has fallen to 1/e."""
+    anchor: Annotated[float, Within(0, 100)]
+    """average, residual: a fixed dimension of passages, in lengths of a mean passage."""
     hidden: Annotated[int, Within(1, 8192)]
     """rnn, gru, lstm: width of the state, in one direction."""
+    layers: Annotated[int, Within(1, 16)]
+    """rnn, gru, lstm: one reads the states of the one before."""
     bidirectional: bool
     """rnn, gru, lstm: read in both directions; doubles the output's width."""
-    pooling: Annotated[str, OneOf(("mean", "max", "last"))]
+    pooling: Annotated[str, OneOf(("mean", "max", "last", "attention"))]
     """rnn, gru, lstm: from states to one vector."""
+    reads: Annotated[str, OneOf(("all", "pretrained"))]
+    """rnn, gru, lstm: the part of a word's vector that the cells read."""
+    residual: bool
+    """rnn, gru, lstm: added to the weighted average, as a change that starts at zero."""
+    projection: Annotated[int, Within(0, 8192)]
+    """Numbers a vector after a last linear layer; 0: no such layer."""
+    layer_norm: bool
+    """Normalise the pooled vector before the projection."""
+    dropout: Annotated[float, Within(0, 0.95)]
+    """Share of numbers dropped in training: of pooled vectors, and between recurrent layers."""
 
 
 @dataclass(frozen=True)
 class Train:
     """How the towers are trained."""
 
-    loss: Annotated[str, OneOf(("margin", "softmax"))]
-    margin: Annotated[float, Within(0, 2, above=True)]
-    """margin: by how much a positive's cosine must exceed each negative's."""
+    loss: Annotated[str, OneOf(("triplet", "softmax"))]
+    hardness: Annotated[str, OneOf(("all", "random", "hardest", "semi-hard"))]
+    """triplet: which of a query's negatives count."""
+    margin: Annotated[float, Within(0, 100)]
+    """By how much a positive must outscore each negative; softmax: taken off the positive."""
     temperature: Annotated[float, Within(0, 10, above=True)]
-    """softmax: cosines are divided by it."""
+    """softmax: scores are divided by it."""
+    both_directions: bool
+    """The loss of passages choosing their query as well, half and half."""
+    halvings: Annotated[int, Within(0, 10)]
+    """Matryoshka: the loss also on the first half, quarter, ... of each vector, this many times."""
     epochs: Annotated[int, Within(1, 10_000)]
     batch_size: Annotated[int, Within(2, 1_000_000)]
     """Pairs a step; all other passages of the batch are negatives."""
+    chunk_size: Annotated[int, Within(0, 1_000_000)]
+    """Texts encoded at a time, with cached gradients: bounds memory, changes no result; 0: all."""
+    optimiser: Annotated[str, OneOf(("adam", "adamw"))]
+    """Of all but the table, which has Adam by rows: a step costs what its batch touches."""
+    weight_decay: Annotated[float, Within(0, 10)]
+    """adamw: share of the rate by which weights shrink a step."""
     learning_rate: Annotated[float, Within(0, 10, above=True)]
+    """Of cells, projections and norms."""
+    table_learning_rate: Annotated[float, Within(0, 10, above=True)]
+    weights_learning_rate: Annotated[float, Within(0, 10, above=True)]
+    """Of the learned token weights."""
+    warmup: Annotated[float, Within(0, 1)]
+    """Share of all steps over which the rates rise from 0."""
+    decay: Annotated[str, OneOf(("none", "linear", "cosine"))]
+    """How the rates fall to 0 afterwards."""
+    clip_norm: Annotated[float, Within(0, 1e9)]
+    """Longest gradient, longer ones are scaled; 0: no limit."""
+    table_from_epoch: Annotated[int, Within(0, 10_000)]
+    """First epoch in which the table is trained; 0: never (frozen)."""
     precision: Annotated[str, OneOf(("auto", "float32", "bfloat16"))]
     """auto: bfloat16 on CUDA, float32 elsewhere."""
     dev_pool: Annotated[int, Within(0, 1_000_000_000)]
     """Passages that the dev queries search after each epoch, seeded; 0 = all."""
+    patience: Annotated[int, Within(0, 10_000)]
+    """Epochs without a better dev MRR@10 after which training ends; 0: it does not."""
     collapse_cosine: Annotated[float, Within(0, 1, above=True)]
     """Training stops when the mean cosine between different passages of a batch exceeds it."""
+
+
+@dataclass(frozen=True)
+class Negatives:
+    """Negatives beside the batch's own passages: how many a query brings, for all of the batch."""
+
+    random: Annotated[int, Within(0, 1000)]
+    unselected: Annotated[int, Within(0, 1000)]
+    """Passages listed for the query and known not to be relevant."""
+    bm25: Annotated[int, Within(0, 1000)]
+    """What BM25 finds for the query (mine.depth)."""
+    own: Annotated[int, Within(0, 1000)]
+    """What the towers themselves find for it."""
+    refresh_epochs: Annotated[int, Within(1, 10_000)]
+    """own: epochs after which the towers search again."""
+    first_rank: Annotated[int, Within(1, 10_000)]
+    """own: best rank that is taken; those above are the likeliest to be relevant unknown."""
+    last_rank: Annotated[int, Within(1, 10_000)]
+    """own: worst rank that is taken."""
+    max_score: Annotated[float, Within(0, 1)]
+    """Those that now score above this share of the positive's score are left out; 0: none are."""
+
+
+@dataclass(frozen=True)
+class Mine:
+    """BM25's negatives."""
+
+    depth: Annotated[int, Within(0, 10_000)]
+    """Passages that BM25 finds for each training query; 0: the stage does nothing."""
 
 
 @dataclass(frozen=True)
@@ -228,6 +276,8 @@ class Embed:
 
     batch_tokens: Annotated[int, Within(1, 100_000_000)]
     """Tokens a batch: bounds memory."""
+    width: Annotated[int, Within(0, 100_000)]
+    """First numbers of each vector that are kept, for passages and queries; 0: all."""
 
 
 @dataclass(frozen=True)
@@ -269,6 +319,8 @@ class Params:
     vocab: Vocab
     tokenize: Tokenize
     model: Model
+    negatives: Negatives
+    mine: Mine
     train: Train
     embed: Embed
     bm25: Bm25
@@ -279,7 +331,7 @@ class Params:
 def load(path: Path = Path("params.yaml")) -> Params:
     """Read and check a parameter file; raises ConfigError naming every key that is wrong."""
     problems: list[str] = []
-    params = typing.cast("Params", _build(Params, _read_yaml(path), "", problems))
+    params = typing.cast("Params", build(Params, read(path), "", problems))
     problems += [] if problems else _contradictions(params)
     if problems:
         lines = "\n".join(f"  {problem}" for problem in problems)
@@ -299,6 +351,47 @@ def _contradictions(params: Params) -> Iterator[str]:
             f"vocab.unit: wordpieces are those of a model folder, and vectors.source is "
             f"{vectors.source}; set it to local, and vectors.file to the folder"
         )
+    if params.vocab.identity == "stem" and params.vocab.unit != "words":
+        yield f"vocab.identity: {params.vocab.unit} have no stem; set it to word"
+    yield from _tower_contradictions(params.model, vectors.width)
+    yield from _training_contradictions(params)
+
+
+def _tower_contradictions(model: Model, vector_width: int) -> Iterator[str]:
+    query = model.encoder if model.query_encoder == "same" else model.query_encoder
+    if query != model.encoder and model.share == "towers":
+        yield "model.query_encoder: another one than model.encoder cannot share towers; share table"
+    widths = {encoder_width(name, model, vector_width) for name in (model.encoder, query)}
+    if len(widths) > 1 and not model.projection:
+        sizes = " and ".join(map(str, sorted(widths)))
+        yield f"model.projection: the towers' vectors have {sizes} numbers; give both a projection"
+    if vector_width and not model.vector_scale and not model.random_dims:
+        yield "model.vector_scale: 0 without random dimensions makes every vector zeros"
+    if (
+        model.reads == "pretrained"
+        and not model.vector_scale
+        and {query, model.encoder} & set(RECURRENT)
+    ):
+        yield "model.reads: pretrained vectors of length 0 (model.vector_scale) tell nothing"
+    if model.anchor and (model.similarity != "cosine" or model.projection or model.layer_norm):
+        yield "model.anchor: it needs a cosine, no projection and no layer norm; set it to 0"
+
+
+def encoder_width(name: str, model: Model, vector_width: int) -> int:
+    """Numbers that an encoder gives, before any projection."""
+    if name == "average" or model.residual:
+        return vector_width + model.random_dims
+    return model.hidden * (2 if model.bidirectional else 1)
+
+
+def _training_contradictions(params: Params) -> Iterator[str]:
+    train, negatives = params.train, params.negatives
+    if train.loss == "triplet" and not train.margin:
+        yield "train.margin: 0 is met by towers that map everything to one point; give it some"
+    if negatives.bm25 and not params.mine.depth:
+        yield "negatives.bm25: needs mine.depth above 0, the passages that BM25 finds a query"
+    if negatives.first_rank > negatives.last_rank:
+        yield "negatives.first_rank: is below last_rank in the list; set it to at most that"
 
 
 def flatten(params: Params) -> dict[str, Any]:
@@ -312,75 +405,3 @@ def flatten(params: Params) -> dict[str, Any]:
                 yield f"{prefix}{key}", value
 
     return dict(walk(dataclasses.asdict(params), ""))
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        """PyYAML reads 1e-05 as a text (YAML 1.1); dvc writes floats that way (YAML 1.2)."""
-
-        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-            """Refuse a key that stands twice: PyYAML would take the last one."""
-            seen: set[str] = set()
-            for key, _ in node.value:
-                if str(key.value) in seen:
-                    line = key.start_mark.line + 1
-                    raise yaml.YAMLError(f"line {line}: key {key.value} stands twice")
-                seen.add(str(key.value))
-            return super().construct_mapping(node, deep)
-
-    Loader.add_implicit_resolver(
-        "tag:yaml.org,2002:float",
-        re.compile(r"^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)$"),
-        list("-+0123456789."),
-    )
-    try:
-        # SafeLoader underneath: no object is ever built from the file.
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: not found; run from the root of the repository") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: not readable as YAML: {error}") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: not readable: {error.strerror}") from None
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path}: holds {type(content).__name__}, expected sections and keys")
-    return content
-
-
-def _build(kind: type, content: dict[str, Any], prefix: str, problems: list[str]) -> object:
-    """Build one section; None if something in it is wrong, which `problems` then says."""
-    hints = typing.get_type_hints(kind, include_extras=True)
-    for key in content:
-        if key not in hints:
-            near = difflib.get_close_matches(str(key), hints, n=1)
-            hint = f"did you mean {prefix}{near[0]}?" if near else f"known: {', '.join(hints)}"
-            problems.append(f"{prefix}{key}: unknown key; {hint}")
-    values, before = {}, len(problems)
-    for key, hint in hints.items():
-        name = f"{prefix}{key}"
-        if key not in content:
-            problems.append(f"{name}: missing")
-        elif not dataclasses.is_dataclass(hint):
-            values[key] = _value(name, content[key], hint, problems)
-        elif isinstance(content[key], dict):
-            values[key] = _build(typing.cast("type", hint), content[key], f"{name}.", problems)
-        else:
-            problems.append(f"{name}: {content[key]!r} is not a section of keys")
-    return kind(**values) if len(problems) == before else None
-
-
-def _value(name: str, value: Any, hint: Any, problems: list[str]) -> Any:
-    """Give a value in its field's type; a whole float passes as int, an int as float."""
-    kind, legal = typing.get_args(hint) if typing.get_args(hint) else (hint, None)
-    if kind is float and type(value) is int:
-        value = float(value)
-    if kind is int and type(value) is float and value.is_integer():
-        value = int(value)
-    if type(value) is not kind:
-        expected = legal or "true | false"
-        problems.append(f"{name}: {value!r} is not of type {kind.__name__}; legal: {expected}")
-    elif legal is not None and not legal.allows(value):
-        problems.append(f"{name}: {value!r} is not legal; legal: {legal}")
-    return value

@@ -84,10 +84,10 @@ def read_array(path: Path, *, memory_map: bool = False) -> np.ndarray:
     return array
 
 
-def fingerprint(folder: Path) -> str:
-    """Give the md5 of a folder's file names and bytes: names a trained model."""
+def fingerprint(folder: Path, pattern: str = "*") -> str:
+    """Give the md5 of the names and bytes of a folder's files: names a trained model."""
     digest = hashlib.md5(usedforsecurity=False)
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for path in sorted(path for path in folder.rglob(pattern) if path.is_file()):
         digest.update(path.relative_to(folder).as_posix().encode())
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "md5").digest())

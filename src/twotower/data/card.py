@@ -42,6 +42,7 @@ WORDS = {
     "words_in_corpus": "different words in the passages and train queries",
     "words_with_vector": "of these: with a pretrained vector",
     "words_kept_without_vector": "of these: without one, but frequent enough for an id",
+    "identities": "different identities (words, or stems) that are told apart",
     "words_in_vector_file": "words in the vector file",
     "words_repeated_in_vector_file": "words that stand there again: the first counts",
     "tokens_in_corpus": "tokens in the passages and train queries",

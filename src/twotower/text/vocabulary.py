@@ -15,7 +15,9 @@ import numpy as np
 import polars as pl
 
 from twotower.artifacts import SPECIAL, UNK, Corpus, Unit, Vocabulary
+from twotower.config import Vocab
 from twotower.errors import DataError
+from twotower.text.identities import NONE, identities
 from twotower.text.units import splitter
 from twotower.text.vectors.readers import Vectors
 from twotower.text.words import Words, blocks
@@ -35,28 +37,30 @@ def _training_queries(corpus: Corpus) -> pl.Series:
     return corpus.queries.filter(pl.col("split") == "train")["text"]
 
 
-def build(
-    corpus: Corpus, unit: Unit, read: Reader | None, width: int, min_count: int
-) -> Vocabulary:
+def build(corpus: Corpus, unit: Unit, read: Reader | None, width: int, config: Vocab) -> Vocabulary:
     """Count the corpus's words, read the vectors they have, and give each kept word an id.
 
     read: None if there are no vectors; then every word is without one, `<unk>` included (zeros).
-    width: numbers a vector; min_count: from how many occurrences on a word without vector is kept
-    (0: never). Raises DataError if no word of the corpus has a vector, or would get an id.
+    width: numbers a vector. Raises DataError if no word of the corpus has a vector, or would get an
+    id.
     """
+    min_count = config.min_count
     split = splitter(unit)
     texts = (corpus.passages["text"], _training_queries(corpus))
-    counts = count_words(*(blocks(column, split) for column in texts))
-    ordinary = counts.filter(~pl.col("word").is_in(SPECIAL))
+    counted = count_words(*(blocks(column, split) for column in texts))
+    ordinary = counted.filter(~pl.col("word").is_in(SPECIAL))
     vectors = read(ordinary["word"]) if read else _no_vectors(width)
     if read and vectors.words.is_empty():
         raise DataError(_strangers(ordinary, unit))
-    words = _give_ids(counts, ordinary, vectors, min_count)
+    words = _give_ids(counted, ordinary, vectors, min_count)
     if len(words) == len(SPECIAL):
         raise DataError(_none_kept(ordinary, min_count))
-    return Vocabulary(
-        words, _with_special(vectors), _counts(corpus, ordinary, vectors, words), unit
+    identity_W = identities(
+        words["word"], stem=config.identity == "stem", drop=config.stop_words == "drop"
     )
+    counts = _counts(corpus, ordinary, vectors, words)
+    counts["identities"] = int(identity_W.max(initial=NONE))
+    return Vocabulary(words, identity_W, _with_special(vectors), counts, unit)
 
 
 def _no_vectors(width: int) -> Vectors:
