@@ -30,6 +30,11 @@ def make_run(
     return in_order(table.select("qid", pids.gather(table["row"]).alias("pid"), "score"), qids)
 
 
+def no_run() -> pl.DataFrame:
+    """Give the run that retrieved nothing."""
+    return pl.DataFrame(schema={"qid": pl.Int64, "pid": pl.Int64, "score": pl.Float32})
+
+
 def in_order(run: pl.DataFrame, qids: pl.Series) -> pl.DataFrame:
     """Sort a run: queries as in `qids`, then best score first, then the order of ties."""
     place = pl.DataFrame({"qid": qids}).with_row_index("place")

@@ -9,23 +9,18 @@ Q queries, K retrieved.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
-import faiss
 import numpy as np
-import polars as pl
 import torch
 
-from twotower.artifacts import MODEL, Corpus, TokenStore, read_corpus, read_unit, read_words
-from twotower.config import Tokenize
-from twotower.errors import DataError, TwoTowerError
+from twotower.artifacts import MODEL, Corpus, TokenStore, read_corpus
+from twotower.encoder import BATCH_TOKENS, TextEncoder
+from twotower.errors import TwoTowerError
 from twotower.files import fingerprint
 from twotower.retrieval import index
-from twotower.text.tokenizer import Tokenizer
-from twotower.text.units import splitter
 from twotower.towers import model
 from twotower.towers.encode import encode
-
-BATCH_TOKENS = 65_536
 
 
 @dataclass(frozen=True)
@@ -34,37 +29,30 @@ class Hit:
 
     rank: int
     score: float
-    """cosine"""
+    """by the towers' similarity: a cosine unless the model says otherwise"""
     pid: int
     text: str
 
 
 def search_tokens(
     towers: model.TwoTowers,
-    built: faiss.Index,
+    built: index.Index,
     queries: TokenStore,
     k: int,
     device: torch.device,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Encode queries and search the index: scores float32 (Q, K), passage rows int64 (Q, K)."""
-    vectors_QD = encode(towers.queries, queries, towers.width, device, batch_tokens=BATCH_TOKENS)
-    return index.search(built, vectors_QD, k)
+    encoder = partial(towers.queries, width=built.width)
+    vectors_QD = encode(encoder, queries, built.width, device, batch_tokens=BATCH_TOKENS)
+    return built.search(vectors_QD, k)
 
 
 class Searcher:
     """Answers texts with passages; built once, used many times."""
 
-    def __init__(
-        self,
-        corpus: Corpus,
-        tokenizer: Tokenizer,
-        limits: Tokenize,
-        towers: model.TwoTowers,
-        built: faiss.Index,
-    ) -> None:
+    def __init__(self, corpus: Corpus, encoder: TextEncoder, built: index.Index) -> None:
         """Use `Searcher.load` to read the pipeline's artefacts."""
-        self._passages, self._tokenizer, self._limits = corpus.passages, tokenizer, limits
-        self._towers, self._index = towers, built
+        self._passages, self._encoder, self._index = corpus.passages, encoder, built
         self.smoke: bool = corpus.counts["smoke"]
 
     @classmethod
@@ -73,16 +61,8 @@ class Searcher:
 
         Raises DataError if one is missing, or if they are not of one run.
         """
-        corpus, towers = read_corpus(), model.load()
-        built = index.load(fingerprint(MODEL), len(corpus.passages))
-        words = read_words()
-        if len(words) != towers.words:
-            raise DataError(
-                f"the vocabulary has {len(words)} words and the model {towers.words}: they are not "
-                "of one run; `dvc repro` makes them anew"
-            )
-        tokenizer = Tokenizer(words, splitter(read_unit()))
-        return cls(corpus, tokenizer, model.read_limits(), towers, built)
+        corpus, encoder = read_corpus(), TextEncoder.load()
+        return cls(corpus, encoder, index.load(fingerprint(MODEL), len(corpus.passages)))
 
     @property
     def pool(self) -> int:
@@ -93,10 +73,8 @@ class Searcher:
         """Give the k best passages of each text, best first."""
         if k < 1:
             raise TwoTowerError(f"k is {k}; ask for at least one passage")
-        tokens = self._tokenizer(pl.Series(texts, dtype=pl.String), self._limits.max_query_tokens)
-        scores_QK, rows_QK = search_tokens(
-            self._towers, self._index, tokens.store, k, torch.device("cpu")
-        )
+        queries_QD = self._encoder.encode_queries(texts, width=self._index.width)
+        scores_QK, rows_QK = self._index.search(queries_QD, k)
         return [self._hits(*found) for found in zip(scores_QK, rows_QK, strict=True)]
 
     def _hits(self, scores_K: np.ndarray, rows_K: np.ndarray) -> list[Hit]:
