@@ -8,11 +8,16 @@ workspace's. It then checks params.yaml, before the script imports anything heav
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+
+# Threads that wait for each other wait asleep: awake, two trainings on one machine's cores would
+# each be many times slower. Read when torch is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from twotower import config
 from twotower.errors import TwoTowerError

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from _stage import run
 from twotower import devices
 from twotower.artifacts import MODEL, read_tokens, write_embeddings
@@ -15,11 +17,12 @@ def main(params: Params) -> None:
     """Encode and write the passage matrix."""
     device, passages = devices.choose(params.device), read_tokens("passages")
     towers = model.load().to(device)
-    tokens = params.embed.batch_tokens
+    width, tokens = towers.cut_width(params.embed.width), params.embed.batch_tokens
+    encoder = partial(towers.passages, width=width)
     write_embeddings(
-        (len(passages), towers.width),
-        lambda out: encode_into(out, towers.passages, passages, device, batch_tokens=tokens),
-        fingerprint(MODEL),
+        (len(passages), width),
+        lambda out: encode_into(out, encoder, passages, device, batch_tokens=tokens),
+        {"model": fingerprint(MODEL), "similarity": towers.config.similarity},
     )
 
 

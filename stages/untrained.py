@@ -20,8 +20,9 @@ def main(params: Params) -> None:
     depth, tokens, runs = params.evaluate.depth, params.embed.batch_tokens, {}
     for system in untrained.SYSTEMS:
         towers = untrained.towers(system, params.model, vectors, params.seed)
+        width = params.embed.width if system == "start" else 0
         scores, found = untrained.search(
-            towers, queries, passages, depth, device=device, batch_tokens=tokens
+            towers, queries, passages, depth, device=device, batch_tokens=tokens, width=width
         )
         runs[system] = make_run(asked["qid"], corpus.passages["pid"], scores, found)
     write_runs(runs, UNTRAINED)

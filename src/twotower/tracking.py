@@ -31,6 +31,7 @@ from twotower.artifacts import (
     VOCAB,
     is_smoke,
 )
+from twotower.artifacts import root as artifacts_root
 from twotower.config import Params, flatten
 from twotower.errors import TrackingError
 
@@ -94,15 +95,36 @@ class Run:
 
 
 @contextmanager
-def training_run(params: Params) -> Iterator[Run]:
-    """Open a run for a model about to be trained; it ends FINISHED, or FAILED on any error."""
-    run = _new_run(*_store(params), params) if params.tracking.enabled else Run()
+def training_run(params: Params, run_id: str = "") -> Iterator[Run]:
+    """Open a run for a model about to be trained; it ends FINISHED, or FAILED on any error.
+
+    run_id: the run of the training that is taken up again, if this store has it.
+    """
+    run = Run()
+    if params.tracking.enabled:
+        store = _store(params)
+        run = _same_run(*store, run_id) or _new_run(*store, params)
     try:
         yield run
     except BaseException:
         run.end("FAILED")
         raise
     run.end("FINISHED")
+
+
+def _same_run(client: MlflowClient, experiment: str, run_id: str) -> Run | None:
+    """Open a run of this experiment again; None if the store has no such run."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        found = client.get_run(run_id) if run_id else None
+    except MlflowException:
+        return None
+    if found is None or found.info.experiment_id != experiment:
+        return None
+    client.update_run(run_id, status="RUNNING")
+    log.info("MLflow: run %s goes on", run_id)
+    return Run(client, run_id)
 
 
 def name_model(run: Run, fingerprint: str) -> None:
@@ -152,7 +174,7 @@ def _store(params: Params) -> tuple[MlflowClient, str]:
 
     for noisy in ("alembic", "mlflow.store.db.utils"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    root = Path(os.environ.get("DVC_ROOT", ".")).resolve()
+    root = artifacts_root()
     uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
     # Four processes that create the database at once spoil it.
     with FileLock(root / ".mlflow.lock"):

@@ -7,6 +7,7 @@ through the same encode, similarity and metrics as the final evaluation.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -19,6 +20,15 @@ from twotower.towers.model import TwoTowers
 from twotower.training.pairs import Texts
 
 DEPTH = 100
+
+
+class Where(Protocol):
+    """Where texts are encoded, and how many tokens at a time."""
+
+    @property
+    def device(self) -> torch.device: ...  # noqa: D102
+    @property
+    def batch_tokens(self) -> int: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -53,17 +63,25 @@ def make_dev_set(
     )
 
 
-def evaluate(
-    towers: TwoTowers, dev: DevSet, device: torch.device, batch_tokens: int
-) -> dict[str, float]:
-    """Give dev_mrr_at_10 and dev_recall_at_100 of the towers as they are now."""
+def search(
+    towers: TwoTowers, queries: TokenStore, passages: TokenStore, depth: int, where: Where
+) -> np.ndarray:
+    """Give the passages that the towers as they are now find: rows int64 (Q, K), best first.
+
+    Holds all vectors in memory.
+    """
     towers.eval()
     vectors = [
-        encode(encoder, store, towers.width, device, batch_tokens=batch_tokens)
-        for encoder, store in ((towers.queries, dev.queries), (towers.passages, dev.pool))
+        encode(encoder, store, towers.width, where.device, batch_tokens=where.batch_tokens)
+        for encoder, store in ((towers.queries, queries), (towers.passages, passages))
     ]
     towers.train()
-    _, rows_QK = exact.search(vectors[0], vectors[1], DEPTH)
+    return exact.search(vectors[0], vectors[1], depth, towers.config.similarity)[1]
+
+
+def evaluate(towers: TwoTowers, dev: DevSet, where: Where) -> dict[str, float]:
+    """Give dev_mrr_at_10 and dev_recall_at_100 of the towers as they are now."""
+    rows_QK = search(towers, dev.queries, dev.pool, DEPTH, where)
     keys_QK = np.arange(len(rows_QK))[:, None] * len(dev.pool) + rows_QK
     relevant_QK = np.isin(keys_QK, dev.relevant)
     return {

@@ -1,0 +1,23 @@
+"""Stage mine: let BM25 find passages for the training queries, to be negatives."""
+
+from __future__ import annotations
+
+from _stage import run
+from twotower.artifacts import MINED, read_corpus, write_runs
+from twotower.config import Params
+from twotower.data import rows
+from twotower.retrieval import bm25
+from twotower.retrieval.runs import no_run
+
+
+def main(params: Params) -> None:
+    """Search and write the run; an empty one if mine.depth is 0."""
+    found = no_run()
+    if params.mine.depth:
+        corpus = read_corpus()
+        found = bm25.search(corpus.passages, rows.training(corpus), params.mine.depth, params.bm25)
+    write_runs({"bm25": found}, MINED)
+
+
+if __name__ == "__main__":
+    run(main)
