@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     table = commands.add_parser("table", help="print the measured figures")
     table.set_defaults(run=_table)
     preset = commands.add_parser("preset", help="apply a preset to params.yaml and show the change")
-    preset.add_argument("name", help="a file of presets/, without .yaml")
+    preset.add_argument("name", help="a file of presets/data or presets/recipes, without .yaml")
     preset.set_defaults(run=_preset)
     return parser
 

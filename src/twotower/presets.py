@@ -1,5 +1,9 @@
 """Presets: small committed files that change params.yaml in place, comments kept.
 
+Two kinds, which leave each other's keys alone: presets/data (sources, vectors) and presets/recipes
+(words, towers, losses, negatives, training). The recipe `average`, the default, sets every key of
+its kind; each other recipe is that one and its differences.
+
 A preset names only the keys that it sets. `${NAME:-default}` in a value is taken from the
 environment, and the path that results is made absolute, since DVC may run in a copy elsewhere.
 """
@@ -19,12 +23,17 @@ from twotower.errors import ConfigError
 from twotower.files import writing
 
 FOLDER = Path("presets")
+DEFAULT_RECIPE = "average"
 VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
 
 
 def names() -> list[str]:
     """Give the presets there are."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    return sorted(_files())
+
+
+def _files() -> dict[str, Path]:
+    return {path.stem: path for path in FOLDER.glob("*/*.yaml")}
 
 
 def apply(name: str, path: Path = PARAMS) -> str:
@@ -33,7 +42,8 @@ def apply(name: str, path: Path = PARAMS) -> str:
     Raises ConfigError for an unknown preset, a path that is not there, or a result that is not
     legal; the file is then as it was.
     """
-    if name not in names():
+    files = _files()
+    if name not in files:
         raise ConfigError(f"preset {name!r} is unknown; there are {', '.join(names())}")
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
@@ -46,7 +56,9 @@ def apply(name: str, path: Path = PARAMS) -> str:
         content = yaml.load(before) or {}
     except YAMLError as error:
         raise ConfigError(f"{path}: not readable as YAML: {error}") from None
-    _merge(content, yaml.load(FOLDER / f"{name}.yaml"))
+    if files[name].parent.name == "recipes" and name != DEFAULT_RECIPE:
+        _merge(content, yaml.load(files[DEFAULT_RECIPE]))
+    _merge(content, yaml.load(files[name]))
     text = io.StringIO()
     yaml.dump(content, text)
     with writing(path) as partial:
