@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# As in stages/_stage.py: the stages that tests start must not fight the tests for the cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 ROOT = Path(__file__).resolve().parents[1]
 
 # Same examples on every run; no time limit an example, as the machine may be busy.

@@ -4,33 +4,79 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from twotower.artifacts import TokenStore, WordVectors
-from twotower.config import Model, Train
+from twotower.config import Model, Negatives, Train
 from twotower.towers.model import TwoTowers, start
 
 MODEL = Model(
     encoder="average",
-    shared=True,
+    query_encoder="same",
+    share="towers",
+    similarity="cosine",
     vector_scale=0.5,
+    centre=False,
     random_dims=6,
     token_weights="learned",
+    weights_per_side=True,
+    saturation=0.9,
+    length_norm=0.4,
+    lead=2.0,
+    lead_tokens=5.0,
+    anchor=1.0,
     hidden=5,
+    layers=1,
     bidirectional=True,
     pooling="max",
+    reads="all",
+    residual=False,
+    projection=0,
+    layer_norm=False,
+    dropout=0.0,
 )
+PLAIN: dict[str, Any] = {
+    "saturation": 0.0,
+    "lead": 0.0,
+    "anchor": 0.0,
+    "weights_per_side": False,
+}
+"""Changes to MODEL under which both sides encode a text alike."""
 TRAIN = Train(
-    loss="margin",
+    loss="triplet",
+    hardness="all",
     margin=0.3,
     temperature=0.05,
+    both_directions=False,
+    halvings=0,
     epochs=2,
     batch_size=8,
+    chunk_size=0,
+    optimiser="adam",
+    weight_decay=0.0,
     learning_rate=0.01,
+    table_learning_rate=0.01,
+    weights_learning_rate=0.01,
+    warmup=0.0,
+    decay="none",
+    clip_norm=0.0,
+    table_from_epoch=1,
     precision="float32",
     dev_pool=0,
+    patience=0,
     collapse_cosine=0.95,
+)
+NEGATIVES = Negatives(
+    random=0,
+    unselected=0,
+    bm25=0,
+    own=0,
+    refresh_epochs=1,
+    first_rank=1,
+    last_rank=10,
+    max_score=0.0,
 )
 WORDS = 40
 
@@ -50,11 +96,20 @@ def random_store(texts: int, seed: int, longest: int = 30) -> TokenStore:
 
 
 def word_vectors(words: int = WORDS, known: int = 30, width: int = 4) -> WordVectors:
-    """Random pretrained vectors for the first words."""
+    """Random pretrained vectors for the first words; every third word is the same as the next."""
     generator = np.random.default_rng(7)
     pretrained = generator.standard_normal((known, width), dtype=np.float32)
     pretrained[0] = 0
-    return WordVectors(pretrained, generator.integers(1, 90, words), passages=100)
+    identity = np.arange(words) - np.arange(words) // 3
+    identity[:2] = 0
+    return WordVectors(
+        pretrained,
+        df_W=generator.integers(1, 90, words),
+        identity_W=identity,
+        df_I=generator.integers(1, 90, identity.max() + 1),
+        mean_length=12.0,
+        passages=100,
+    )
 
 
 def towers(seed: int = 3, **changes: object) -> TwoTowers:

@@ -1,104 +1,163 @@
-"""Invariant 1: padding, company and order can never change a vector."""
+"""Encoders: invariant 1 for any towers, the average by hand, the residual beside it."""
 
 from __future__ import annotations
 
-import numpy as np
+import dataclasses
+from collections.abc import Sequence
+from random import Random
+
 import pytest
 import tiny
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from moved_towers import moved
 from torch import Tensor
 
-from twotower.artifacts import TokenStore
-from twotower.towers.encode import batches_by_length, encode, to_tensors
-from twotower.towers.encoders import last_pool, max_pool, mean_pool
+from twotower.config import RECURRENT, Model, _tower_contradictions
+from twotower.towers.encode import to_tensors
+from twotower.towers.encoders import ENCODERS, Average, Residual
+from twotower.towers.model import Side, start
 
 CPU = torch.device("cpu")
-ENCODERS = [
-    {"encoder": "average", "token_weights": weights} for weights in ("none", "idf", "learned")
-] + [
-    {"encoder": cell, "pooling": pooling, "bidirectional": both}
-    for cell in ("rnn", "gru", "lstm")
-    for pooling in ("mean", "max", "last")
-    for both in (False, True)
+VECTOR_WIDTH = 4
+"""Of tiny.word_vectors."""
+Texts = Sequence[Sequence[int]]
+
+OPTIONS: dict[str, tuple[object, ...]] = {
+    "encoder": ENCODERS,
+    "query_encoder": ("same", *ENCODERS),
+    "share": ("towers", "table", "nothing"),
+    "similarity": ("cosine", "cosine", "dot", "euclidean"),
+    "vector_scale": (0.0, 0.5, 3.0),
+    "centre": (False, True),
+    "random_dims": (0, 6),
+    "token_weights": ("none", "idf", "learned"),
+    "weights_per_side": (False, True),
+    "saturation": (0.0, 0.9),
+    "length_norm": (0.0, 0.4, 1.0),
+    "lead": (0.0, 2.0),
+    "lead_tokens": (1.0, 20.0),
+    "anchor": (0.0, 2.0, 2.0),
+    "hidden": (3, 5),
+    "layers": (1, 2, 3),
+    "bidirectional": (False, True),
+    "pooling": ("mean", "max", "last", "attention"),
+    "reads": ("all", "pretrained"),
+    "residual": (False, True),
+    "projection": (0, 0, 4),
+    "layer_norm": (False, False, True),
+    "dropout": (0.0,),
+}
+"""Some values stand here twice, because an anchor needs them and would be drawn seldom."""
+
+
+def legal(config: Model) -> bool:
+    return not list(_tower_contradictions(config, VECTOR_WIDTH))
+
+
+CONFIGS = st.builds(
+    Model, **{name: st.sampled_from(values) for name, values in OPTIONS.items()}
+).filter(legal)
+TEXTS = st.lists(
+    st.lists(st.integers(1, tiny.WORDS - 1), min_size=1, max_size=15), min_size=1, max_size=6
+)
+
+
+def encoded(side: Side, texts: Texts) -> Tensor:
+    with torch.no_grad():
+        return side(*to_tensors(tiny.store(texts), CPU))
+
+
+def assert_same(found_BD: Tensor, expected_BD: Tensor) -> None:
+    """Equal to 1e-5 of each vector's length."""
+    length_B = expected_BD.norm(dim=1)
+    assert found_BD.shape == expected_BD.shape
+    assert ((found_BD - expected_BD).norm(dim=1) <= 1e-5 * length_B).all()
+
+
+@settings(max_examples=100)
+@given(CONFIGS, TEXTS, st.randoms(use_true_random=False))
+def test_neither_padding_nor_order_nor_company_changes_a_vector(
+    config: Model, texts: list[list[int]], shuffler: Random
+) -> None:
+    towers = moved(start(config, tiny.word_vectors(), seed=1))
+    order = list(range(len(texts)))
+    shuffler.shuffle(order)
+    long = [1 + i % 39 for i in range(70)]
+    for side in (towers.queries, towers.passages):
+        alone = torch.cat([encoded(side, [text]) for text in texts])
+        assert alone.isfinite().all()
+        assert_same(encoded(side, texts), alone)
+        assert_same(encoded(side, [texts[row] for row in order]), alone[order])
+        # Enough long ones that some must share a group, and so padding, with each text.
+        beside = encoded(side, [long, *texts, *[long] * 12])
+        assert_same(beside[1 : 1 + len(texts)], alone)
+
+
+SETTINGS: list[dict[str, object]] = [
+    *({"encoder": "average", "token_weights": weights} for weights in ("none", "idf", "learned")),
+    *({"encoder": cell, "layers": layers} for cell in RECURRENT for layers in (1, 2)),
+    {"encoder": "gru", "residual": True},
+    {"encoder": "lstm", "projection": 3, "layer_norm": True, "anchor": 0.0},
 ]
 
 
-def vectors(changes: dict[str, object], store: TokenStore) -> Tensor:
-    with torch.no_grad():
-        return tiny.towers(**changes).queries(*to_tensors(store, CPU))
-
-
-@pytest.mark.parametrize("changes", ENCODERS, ids=str)
-def test_a_text_alone_and_beside_far_longer_ones_has_the_same_vector(
-    changes: dict[str, object],
-) -> None:
-    short, long = [5, 9], list(np.arange(1, 39)) * 5
-    alone = vectors(changes, tiny.store([short]))
-    # Enough long ones that some must share a group, and so padding, with the short one.
-    beside = vectors(changes, tiny.store([long, short, *[long] * 20, [7]]))
-    torch.testing.assert_close(beside[1], alone[0], atol=1e-5, rtol=0)
-
-
-@pytest.mark.parametrize("changes", ENCODERS, ids=str)
-def test_the_order_of_a_batch_changes_nothing(changes: dict[str, object]) -> None:
-    texts = tiny.random_store(23, seed=1)
-    order = np.random.default_rng(2).permutation(23)
-    straight, shuffled = vectors(changes, texts), vectors(changes, texts.take(order))
-    torch.testing.assert_close(shuffled, straight[order], atol=1e-5, rtol=0)
-
-
-@pytest.mark.parametrize("changes", ENCODERS, ids=str)
+@pytest.mark.parametrize("changes", SETTINGS, ids=str)
 def test_different_texts_have_different_vectors(changes: dict[str, object]) -> None:
-    both = vectors(changes, tiny.store([[5, 9, 12], [5, 9, 13]]))
-    assert not torch.allclose(both[0], both[1], atol=1e-4)
+    towers = moved(tiny.towers(**changes))
+    for side in (towers.queries, towers.passages):
+        both = encoded(side, [[5, 9, 12], [5, 9, 13]])
+        assert not torch.allclose(both[0], both[1], atol=1e-4)
 
 
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
-def test_recurrent_states_equal_torch_reading_each_text_alone(cell: str) -> None:
-    towers = tiny.towers(encoder=cell, pooling="mean", bidirectional=True)
-    texts = tiny.random_store(20, seed=4)
+@pytest.mark.parametrize("cell", RECURRENT)
+def test_recurrent_towers_read_the_order_of_words_and_averages_do_not(cell: str) -> None:
+    texts = [[5, 9, 12], [12, 9, 5]]
+    read = encoded(moved(tiny.towers(encoder=cell)).queries, texts)
+    assert not torch.allclose(read[0], read[1], atol=1e-4)
+    average = encoded(moved(tiny.towers()).queries, texts)
+    torch.testing.assert_close(average[0], average[1])
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "dot", "euclidean"])
+def test_average_is_the_weighted_sum_and_a_mean_where_length_matters(similarity: str) -> None:
+    towers = tiny.towers(token_weights="idf", similarity=similarity, **tiny.PLAIN)
+    assert isinstance(towers.query.encoder, Average)
+    table = towers.table
     with torch.no_grad():
-        ours = towers.query(*to_tensors(texts, CPU))
-        ahead, back = towers.query.cells
-        for row in range(20):
-            ids = texts.ids[texts.offsets[row] : texts.offsets[row + 1]].astype(np.int64)
-            words = towers.query.table[ids].unsqueeze(0) * towers.query.table.shape[1] ** 0.5
-            reference = [ahead(words)[0].mean(1), back(words.flip(1))[0].mean(1)]
-            torch.testing.assert_close(ours[row], torch.cat(reference, 1)[0], atol=1e-5, rtol=0)
+        words, idf = table.look_up(torch.arange(tiny.WORDS)), table.weight_I[table.identity_W]
+        found = towers.query(torch.tensor([4, 4, 9, 7]), torch.tensor([3, 1]))
+        tokens = 1.0 if similarity == "cosine" else 3.0
+        first = (2 * idf[4] * words[4] + idf[9] * words[9]) / tokens
+        torch.testing.assert_close(found, torch.stack([first, idf[7] * words[7]]))
 
 
-def test_average_is_the_weighted_sum_by_hand() -> None:
-    towers = tiny.towers(token_weights="idf")
-    table, weights = towers.query.table, towers.query.weights
+@pytest.mark.parametrize("similarity", ["cosine", "euclidean"])
+@pytest.mark.parametrize("cell", RECURRENT)
+def test_residual_starts_exactly_as_the_average(cell: str, similarity: str) -> None:
+    anchor = 2.0 if similarity == "cosine" else 0.0
+    changes = {"similarity": similarity, "anchor": anchor}
+    residual = tiny.towers(encoder=cell, residual=True, layers=2, **changes)
+    average, texts = tiny.towers(**changes), to_tensors(tiny.random_store(9, seed=6), CPU)
     with torch.no_grad():
-        ours = towers.query(torch.tensor([4, 4, 9]), torch.tensor([2, 1]))
-        torch.testing.assert_close(ours[0], 2 * weights[4] * table[4])
-        torch.testing.assert_close(ours[1], weights[9] * table[9])
+        assert torch.equal(residual.queries(*texts), average.queries(*texts))
+        assert torch.equal(residual.passages(*texts), average.passages(*texts))
 
 
-def test_poolings_by_hand() -> None:
-    states = torch.tensor([[[1.0, 5.0], [3.0, 1.0], [99.0, 99.0]]])
-    real = torch.tensor([[True, True, False]])
-    assert mean_pool(states, real).tolist() == [[2.0, 3.0]]
-    assert max_pool(states, real).tolist() == [[3.0, 5.0]]
-    assert last_pool(states, real).tolist() == [[3.0, 1.0]]
+def test_residual_adds_its_change_in_lengths_of_the_average() -> None:
+    towers = moved(tiny.towers(encoder="gru", residual=True, **tiny.PLAIN))
+    residual, texts = towers.query.encoder, to_tensors(tiny.random_store(9, seed=7), CPU)
+    assert isinstance(residual, Residual)
+    with torch.no_grad():
+        average = residual.average(*texts, towers.query.weigh)
+        change = residual.change(*texts) @ residual.output.weight.T
+        expected = average + change * average.norm(dim=1, keepdim=True)
+        torch.testing.assert_close(towers.query(*texts), expected)
+        assert not torch.allclose(expected, average, rtol=0.1)
 
 
-@pytest.mark.parametrize("budget", [1, 17, 10_000])
-def test_encode_puts_each_text_in_its_row_whatever_the_batches(budget: int) -> None:
-    texts, towers = tiny.random_store(31, seed=5), tiny.towers()
-    whole = vectors({}, texts).numpy()
-    found = encode(towers.queries, texts, towers.width, CPU, batch_tokens=budget)
-    np.testing.assert_allclose(found, whole, atol=1e-6)
-
-
-def test_batches_hold_every_row_once_within_the_budget() -> None:
-    lengths = np.array([3, 50, 1, 7, 7, 2])
-    batches = list(batches_by_length(lengths, 14))
-    assert sorted(np.concatenate(batches).tolist()) == [0, 1, 2, 3, 4, 5]
-    assert [batch.tolist() for batch in batches] == [[1], [3, 4], [0, 5, 2]]
-
-
-def test_batches_stay_within_blocks_of_rows() -> None:
-    batches = list(batches_by_length(np.array([1, 2, 3, 4, 5]), 100, block=2))
-    assert [batch.tolist() for batch in batches] == [[1, 0], [3, 2], [4]]
+def test_the_drawn_configurations_cover_every_key_and_are_legal_as_the_config_says() -> None:
+    assert set(OPTIONS) == {field.name for field in dataclasses.fields(Model)}
+    assert legal(tiny.MODEL)
+    assert not legal(dataclasses.replace(tiny.MODEL, query_encoder="gru"))

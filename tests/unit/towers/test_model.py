@@ -1,93 +1,195 @@
-"""The pair of towers: starts, similarity, and what is on disk."""
+"""The pair of towers: what they share, how they start, and how wide they are."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import dataclasses
+import math
 
 import numpy as np
 import pytest
 import tiny
 import torch
+from moved_towers import TEXTS, encoded, moved
 
-from twotower.artifacts import PAD, UNK
-from twotower.config import Tokenize
+from twotower.artifacts import WordVectors
+from twotower.errors import ConfigError
 from twotower.towers import model
-from twotower.towers.encode import to_tensors
-from twotower.towers.table import initial_table, inverse_document_frequency
+from twotower.towers.encoders import Average, Recurrent, Residual
+from twotower.towers.model import TwoTowers
+from twotower.towers.tower import Head
 
-LIMITS = Tokenize(max_query_tokens=9, max_passage_tokens=17)
-TEXTS = to_tensors(tiny.random_store(7, seed=0), torch.device("cpu"))
-
-
-@pytest.mark.parametrize("shared", [True, False])
-@pytest.mark.parametrize("encoder", ["average", "lstm"])
-def test_what_is_saved_is_what_is_loaded(tmp_path: Path, encoder: str, shared: bool) -> None:
-    towers = tiny.towers(encoder=encoder, shared=shared)
-    with torch.no_grad():
-        towers.passage.table += 0.25  # the two towers of an unshared pair now differ
-    model.save(towers, LIMITS, tmp_path / "model")
-    loaded = model.load(tmp_path / "model")
-    assert model.read_limits(tmp_path / "model") == LIMITS
-    with torch.no_grad():
-        assert torch.equal(loaded.queries(*TEXTS), towers.queries(*TEXTS))
-        assert torch.equal(loaded.passages(*TEXTS), towers.passages(*TEXTS))
-        assert torch.equal(loaded.queries(*TEXTS), loaded.passages(*TEXTS)) is shared
+CELL = tuple(f"{kind}_{side}_l0" for kind in ("weight", "bias") for side in ("ih", "hh"))
 
 
-def test_equal_towers_are_equal_bytes(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        model.save(tiny.towers(seed=4), LIMITS, tmp_path / name)
-    for file in ("weights.safetensors", "config.json"):
-        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+def names(**changes: object) -> set[str]:
+    return {name for name, _ in tiny.towers(**changes).named_parameters()}
 
 
-def test_shared_weights_are_stored_once(tmp_path: Path) -> None:
-    model.save(tiny.towers(shared=True), LIMITS, tmp_path / "one")
-    model.save(tiny.towers(shared=False), LIMITS, tmp_path / "two")
-    sizes = [(tmp_path / name / "weights.safetensors").stat().st_size for name in ("one", "two")]
-    assert sizes[0] < 0.6 * sizes[1]
+TABLE = {"table.own", "table.identities"}
+GAINS = {"passage.weigh.gains", "query.weigh.gains"}
 
 
-def test_unshared_towers_start_equal() -> None:
-    towers = tiny.towers(encoder="gru", shared=False)
-    with torch.no_grad():
-        assert torch.equal(towers.queries(*TEXTS), towers.passages(*TEXTS))
+def cells(side: str) -> set[str]:
+    directions = [f"{side}.encoder.layers.0.{direction}" for direction in (0, 1)]
+    return {f"{direction}.{weight}" for direction in directions for weight in CELL}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, TABLE | GAINS),
+        ({"weights_per_side": False}, TABLE | {"passage.weigh.gains"}),
+        ({"share": "table"}, TABLE | GAINS),
+        ({"share": "table", "weights_per_side": False}, TABLE | {"passage.weigh.gains"}),
+        (
+            {"share": "nothing", "weights_per_side": False},
+            TABLE | GAINS | {"query.encoder.table.own", "query.encoder.table.identities"},
+        ),
+        ({"encoder": "gru", "token_weights": "idf"}, TABLE | cells("passage")),
+        (
+            {"encoder": "gru", "token_weights": "idf", "share": "table"},
+            TABLE | cells("passage") | cells("query"),
+        ),
+        (
+            {"share": "table", "token_weights": "none", "random_dims": 0, "projection": 3},
+            {"table.own"}
+            | {
+                f"{side}.head.projection.{kind}"
+                for side in ("passage", "query")
+                for kind in ("weight", "bias")
+            },
+        ),
+        ({"vector_scale": 0.0, "token_weights": "none"}, {"table.identities"}),
+    ],
+)
+def test_each_weight_has_one_name(changes: dict[str, object], expected: set[str]) -> None:
+    assert names(**changes) == expected
+
+
+@pytest.mark.parametrize("changes", [{}, {"encoder": "lstm"}, {"encoder": "gru", "residual": True}])
+def test_sharing_is_being_the_same_object(changes: dict[str, object]) -> None:
+    shared, table, nothing = (
+        tiny.towers(share=share, **changes) for share in ("towers", "table", "nothing")
+    )
+    for towers in (shared, table, nothing):
+        assert (towers.query.encoder is towers.passage.encoder) == (towers is shared)
+        assert (towers.query.head is towers.passage.head) == (towers is shared)
+        assert towers.passage.weigh.table is towers.table
+        assert (towers.query.weigh.table is towers.table) == (towers is not nothing)
+        tables = {id(each) for each in towers.query.modules() if type(each) is type(towers.table)}
+        assert tables == {id(towers.query.weigh.table)}, "one table a tower"
+
+
+@pytest.mark.parametrize("share", ["table", "nothing"])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"encoder": "lstm", "projection": 3, "layer_norm": True}, {"encoder": "gru"}],
+)
+def test_separate_towers_start_equal_and_part(changes: dict[str, object], share: str) -> None:
+    towers = tiny.towers(share=share, **{**tiny.PLAIN, **changes})
+    assert torch.equal(*encoded(towers))
+    changed = {"share": share, "weights_per_side": True}
+    parted = moved(tiny.towers(**{**tiny.PLAIN, **changes, **changed}))
+    assert not torch.allclose(*encoded(parted), atol=1e-3)
+
+
+def test_a_query_encoder_of_its_own() -> None:
+    changes = {"share": "table", "query_encoder": "average", "encoder": "gru"}
+    towers = tiny.towers(residual=True, **changes)
+    assert isinstance(towers.query.encoder, Average)
+    assert isinstance(towers.passage.encoder, Residual)
+    assert towers.query.encoder.table is towers.passage.encoder.average.table is towers.table
+    projected = tiny.towers(projection=3, anchor=0.0, **{**changes, "share": "nothing"})
+    assert isinstance(projected.passage.encoder, Recurrent)
+    assert projected.query.encoder.table is not projected.table
+    assert [vectors.shape for vectors in encoded(projected)] == [(7, 3)] * 2
+    same = tiny.towers(share="towers", query_encoder="average")
+    assert same.query.encoder is same.passage.encoder
 
 
 def test_the_seed_decides_the_start_and_the_global_generator_does_not() -> None:
     torch.manual_seed(1)
-    first = tiny.towers(seed=3, encoder="lstm").queries(*TEXTS)
+    first, *_ = encoded(tiny.towers(seed=3, encoder="lstm"))
     torch.manual_seed(2)
-    assert torch.equal(tiny.towers(seed=3, encoder="lstm").queries(*TEXTS), first)
-    assert not torch.allclose(tiny.towers(seed=4, encoder="lstm").queries(*TEXTS), first)
+    expected = torch.rand(1)
+    torch.manual_seed(2)
+    assert torch.equal(encoded(tiny.towers(seed=3, encoder="lstm"))[0], first)
+    assert torch.equal(torch.rand(1), expected), "the caller's generator is left where it was"
+    assert not torch.allclose(encoded(tiny.towers(seed=4, encoder="lstm"))[0], first)
 
 
-def test_vectors_have_length_one_and_similarity_is_their_cosine() -> None:
+def pivoted() -> TwoTowers:
+    """Words 2 and 3 are (1, 0) and (0, 1); a mean passage is 1.5 long, and the anchor twice that.
+
+    Identity 1 is in every passage, 2 in half of them and 3 in 3/4: the root of 2.25.
+    """
+    vectors = WordVectors(
+        np.array([[0, 0], [-1, 0], [1, 0], [0, 1]], np.float32),
+        df_W=np.array([0, 0, 50, 75]),
+        identity_W=np.array([0, 1, 2, 3]),
+        df_I=np.array([0, 100, 50, 75]),
+        mean_length=2.25,
+        passages=100,
+    )
+    changes = {"token_weights": "none", "random_dims": 0, "vector_scale": 1.0, "anchor": 2.0}
+    return model.start(dataclasses.replace(tiny.MODEL, **{**tiny.PLAIN, **changes}), vectors, 1)  # type: ignore[arg-type]
+
+
+def test_the_anchor_is_a_fixed_dimension_of_passages_and_0_in_queries() -> None:
+    towers = pivoted()
+    assert towers.facts == model.Facts(mean_length=2.25, mean_norm=pytest.approx(1.5))
+    ids, lengths = torch.tensor([2, 2, 2, 2, 3, 2]), torch.tensor([4, 2])
     with torch.no_grad():
-        vectors = tiny.towers().queries(*TEXTS)
-    torch.testing.assert_close(vectors.norm(dim=1), torch.ones(7))
-    cosine = torch.nn.functional.cosine_similarity(vectors[:1], vectors, dim=1)
-    torch.testing.assert_close(model.similarity(vectors, vectors)[0], cosine)
+        torch.testing.assert_close(
+            towers.passage(ids, lengths), torch.tensor([[3.0, 4, 0], [3, 1, 1]])
+        )
+        assert towers.query(ids, lengths).tolist() == [[0, 4, 0], [0, 1, 1]]
 
 
-def test_the_table_by_parts() -> None:
-    vectors = tiny.word_vectors(words=5_000, known=30)
-    table = initial_table(vectors, scale=0.5, random_dims=64, seed=1)
-    assert table.shape == (5_000, 4 + 64)
-    assert table.dtype == np.float32
-    assert not table[PAD].any()
-    np.testing.assert_allclose(np.linalg.norm(table[2:, :4], axis=1), 0.5, rtol=1e-5)
-    unit = vectors.pretrained_VE[2] / np.linalg.norm(vectors.pretrained_VE[2])
-    np.testing.assert_allclose(table[2, :4], 0.5 * unit, rtol=1e-5)
-    assert not table[UNK, 4:].any()
-    assert np.linalg.norm(table[2:, 4:], axis=1).mean() == pytest.approx(1, abs=0.01)
+def test_the_cosine_then_has_a_pivoted_length_by_hand() -> None:
+    towers = pivoted()
+    with torch.no_grad():
+        queries = towers.queries(torch.tensor([2, 2, 3]), torch.tensor([1, 2]))
+        passages = towers.passages(torch.tensor([2, 2, 2, 2, 3, 2]), torch.tensor([4, 2]))
+        found = towers.score(queries, passages)
+    # 4 / root(3^2 + 4^2) and 1 / root(3^2 + 1 + 1); query (1, 1) / root 2 likewise.
+    rows = [[4 / 5, 1 / math.sqrt(11)], [4 / 5 / math.sqrt(2), 2 / math.sqrt(22)]]
+    torch.testing.assert_close(found, torch.tensor(rows))
 
 
-def test_idf_by_hand() -> None:
-    vectors = tiny.word_vectors(words=4)
-    vectors.df_W[:] = [0, 250, 1, 10]
-    idf = inverse_document_frequency(vectors)
-    assert idf[PAD] == 0
-    assert idf[2] == pytest.approx(np.log(1 + (100 - 1 + 0.5) / 1.5))
-    assert idf[3] == pytest.approx(np.log(1 + (100 - 10 + 0.5) / 10.5))
-    assert idf[UNK] == pytest.approx(np.log(1 + 0.5 / 100.5)), "a df above N counts as N"
+def test_the_head_normalises_and_then_projects() -> None:
+    head = Head(dataclasses.replace(tiny.MODEL, layer_norm=True, projection=1), 2)
+    with torch.no_grad():
+        head.projection.weight.copy_(torch.tensor([[2.0, 1.0]]))
+        head.projection.bias.fill_(0.5)
+        # (10, 30) becomes (-1, 1), so 2 x -1 + 1 + .5.
+        found = head(torch.tensor([[10.0, 30.0]]))
+    torch.testing.assert_close(found, torch.tensor([[-0.5]]), rtol=1e-4, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "width"),
+    [
+        ({}, 4 + 6 + 1),
+        ({"anchor": 0.0}, 4 + 6),
+        ({"encoder": "gru"}, 2 * 5),  # no average, no anchor
+        ({"encoder": "gru", "bidirectional": False}, 5),
+        ({"encoder": "gru", "residual": True}, 4 + 6 + 1),
+        ({"anchor": 0.0, "projection": 3}, 3),
+    ],
+)
+def test_width_counts_the_anchor_where_there_is_one(changes: dict[str, object], width: int) -> None:
+    towers = tiny.towers(**changes)
+    assert towers.width == towers.query.width == width
+    assert [vectors.shape for vectors in encoded(towers)] == [(7, width)] * 2
+
+
+def test_cut_width() -> None:
+    towers = tiny.towers()
+    assert [towers.cut_width(width) for width in (0, 5, 11)] == [11, 5, 11]
+    with pytest.raises(ConfigError, match=r"embed\.width: 12 is more than the towers' 11"):
+        towers.cut_width(12)
+    with torch.no_grad():
+        cut, whole = towers.passages(*TEXTS, width=5), towers.passage(*TEXTS)
+    expected = whole[:, :5] / whole[:, :5].norm(dim=1, keepdim=True)
+    torch.testing.assert_close(cut, expected)
