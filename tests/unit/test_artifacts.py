@@ -72,13 +72,82 @@ def test_take_gives_the_chosen_texts_in_order() -> None:
 
 def test_token_stores_come_back_memory_mapped(tmp_path: Path) -> None:
     store = tiny.random_store(9, seed=2)
-    artifacts.write_tokens({"queries": store}, {}, tmp_path / "tokens")
+    artifacts.write_tokens({"queries": store}, {}, (np.zeros(1), 0.0), tmp_path / "tokens")
     found = artifacts.read_tokens("queries", tmp_path / "tokens")
     assert isinstance(found.ids, np.memmap)
     assert not found.ids.flags.writeable
     assert np.array_equal(found.ids, store.ids)
     assert found.ids.dtype == np.int32
     assert np.array_equal(found.offsets, store.offsets)
+
+
+def write_vocabulary(folder: Path, unit: artifacts.Unit) -> artifacts.Vocabulary:
+    words = pl.DataFrame({"word": ["<pad>", "<unk>", "cat"], "count": [0, 1, 4], "df": [0, 1, 3]})
+    pretrained = np.array([[0, 0], [1, 2], [1, 2]], np.float32)
+    vocabulary = artifacts.Vocabulary(words, np.array([0, 0, 1]), pretrained, {"passages": 9}, unit)
+    artifacts.write_vocabulary(vocabulary, folder)
+    return vocabulary
+
+
+def test_what_the_towers_start_from_comes_back(tmp_path: Path) -> None:
+    """Half of it is the vocabulary's, half was counted in the tokens."""
+    vocab, tokens = tmp_path / "vocab", tmp_path / "tokens"
+    written = write_vocabulary(vocab, artifacts.Unit("words", lower_case=True))
+    artifacts.write_tokens({}, {"passages": {}}, (np.array([0, 7]), 2.5), tokens)
+    found = artifacts.read_word_vectors(vocab, tokens)
+    assert np.array_equal(found.pretrained_VE, written.pretrained_VE)
+    assert found.pretrained_VE.dtype == np.float32
+    assert found.df_W.tolist() == [0, 1, 3]
+    assert found.identity_W.tolist() == artifacts.read_identities(vocab).tolist() == [0, 0, 1]
+    assert found.df_I.tolist() == [0, 7]
+    assert (found.mean_length, found.passages) == (2.5, 9)
+    assert {each.dtype.name for each in (found.df_W, found.identity_W, found.df_I)} == {"int64"}
+    assert files.read_json(tokens / "counts.json") == {"passages": {}}
+
+
+@pytest.mark.parametrize(("gone", "stage"), [("vocab", "vocab"), ("tokens", "tokenize")])
+def test_word_vectors_need_both_folders(tmp_path: Path, gone: str, stage: str) -> None:
+    write_vocabulary(tmp_path / "vocab", artifacts.Unit("words", lower_case=True))
+    artifacts.write_tokens({}, {}, (np.zeros(1), 0.0), tmp_path / "tokens")
+    (tmp_path / gone).rename(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match=f"{gone} is missing: .*, in stage {stage}"):
+        artifacts.read_word_vectors(tmp_path / "vocab", tmp_path / "tokens")
+
+
+@pytest.mark.parametrize("tokenizer", [None, '{"any": "content"}\r\n'])
+def test_words_are_copied_with_all_that_splitting_needs(
+    tmp_path: Path, tokenizer: str | None
+) -> None:
+    unit = artifacts.Unit("wordpieces" if tokenizer else "characters", False, tokenizer)
+    written = write_vocabulary(tmp_path / "vocab", unit)
+    (tmp_path / "model").mkdir()
+    artifacts.copy_words(tmp_path / "model", tmp_path / "vocab")
+    assert artifacts.read_words(tmp_path / "model").equals(written.words)
+    assert artifacts.read_unit(tmp_path / "model") == unit
+    copied = {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}
+    needed = {"words.parquet", "unit.json"} | ({"tokenizer.json"} if tokenizer else set())
+    assert set(copied) == needed
+    assert all((tmp_path / "vocab" / name).read_bytes() == copied[name] for name in copied)
+
+
+def test_no_words_to_copy(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"none is missing: .*, in stage vocab"):
+        artifacts.copy_words(tmp_path, tmp_path / "none")
+
+
+def test_what_may_be_lost_lies_in_the_repository_even_for_a_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    assert (artifacts.root(), artifacts.scratch()) == (tmp_path, tmp_path / ".twotower")
+    repository = tmp_path / "repository"
+    repository.mkdir()
+    for name in ("repository", str(repository), "repository/../repository"):
+        monkeypatch.setenv("DVC_ROOT", name)
+        assert artifacts.root() == repository
+        assert artifacts.scratch() == repository / ".twotower"
+    assert not list(repository.iterdir())
 
 
 def test_a_missing_artefact_names_the_stage_that_makes_it(tmp_path: Path) -> None:
@@ -105,6 +174,18 @@ def test_fingerprints_follow_names_and_bytes(tmp_path: Path) -> None:
     first = folder("one", {"a": "1", "b": "2"})
     assert folder("two", {"b": "2", "a": "1"}) == first
     assert len({first, folder("x", {"a": "1", "b": "3"}), folder("y", {"a": "1", "c": "2"})}) == 3
+
+
+def test_a_fingerprint_of_some_files_follows_those_alone(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    for name in ("a.py", "deep/b.py"):
+        (tmp_path / name).write_text(name)
+    code = files.fingerprint(tmp_path, "*.py")
+    assert code == files.fingerprint(tmp_path)
+    (tmp_path / "deep" / "b.pyc").write_text("what Python makes of it")
+    assert files.fingerprint(tmp_path, "*.py") == code != files.fingerprint(tmp_path)
+    (tmp_path / "deep" / "b.py").write_text("changed")
+    assert files.fingerprint(tmp_path, "*.py") != code
 
 
 def test_a_tables_bytes_follow_from_its_rows_alone(tmp_path: Path) -> None:

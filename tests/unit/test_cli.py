@@ -51,31 +51,65 @@ def test_a_preset_changes_its_keys_alone_and_shows_the_change(
     assert config.load().download.source == "local"
 
 
-def test_the_sample_preset_undoes_it_to_the_byte(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("other", "default"), [("slice", "sample"), ("lstm", "average")])
+def test_the_default_preset_of_a_kind_undoes_it_to_the_byte(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, other: str, default: str
 ) -> None:
     slice_at(folder, monkeypatch)
+    assert presets.apply(default) == "", "the committed parameters are those of the defaults"
     before = (folder / "params.yaml").read_bytes()
-    presets.apply("slice")
-    assert presets.apply("sample")
+    assert presets.apply(other)
+    assert presets.apply(default)
     assert (folder / "params.yaml").read_bytes() == before
-    assert presets.apply("sample") == ""
+    assert presets.apply(default) == ""
 
 
-def test_any_preset_undoes_any_other(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def of_kind(kind: str) -> list[str]:
+    return sorted(path.stem for path in (ROOT / "presets" / kind).glob("*.yaml"))
+
+
+def test_presets_are_of_two_kinds_and_their_names_differ(folder: Path) -> None:
+    assert folder.exists()
+    assert presets.names() == sorted([*of_kind("data"), *of_kind("recipes")])
+    assert len(set(presets.names())) == len(presets.names())
+
+
+@pytest.mark.parametrize("kind", ["data", "recipes"])
+def test_any_preset_undoes_any_other_of_its_kind(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
     """They set the same keys, so that none leaves half of another behind."""
     slice_at(folder, monkeypatch)
     results = {}
-    for name in (*presets.names(), *reversed(presets.names())):
+    for name in (*of_kind(kind), *reversed(of_kind(kind))):
         presets.apply(name)
         text = (folder / "params.yaml").read_text()
         assert results.setdefault(name, text) == text, name
 
 
+def test_the_two_kinds_leave_each_other_alone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slice_at(folder, monkeypatch)
+    default = config.flatten(config.load())
+    changed: dict[str, set[str]] = {}
+    for kind, start in (("data", "sample"), ("recipes", "average")):
+        for name in of_kind(kind):
+            presets.apply(name)
+            values = config.flatten(config.load())
+            changed.setdefault(kind, set()).update(
+                key for key in values if values[key] != default[key]
+            )
+        presets.apply(start)
+    assert changed["data"]
+    assert changed["recipes"]
+    assert not changed["data"] & changed["recipes"]
+
+
 @pytest.mark.parametrize(
     ("name", "preset", "message"),
     [
-        ("nope", None, "preset 'nope' is unknown; there are beir, local, "),
+        ("nope", None, "preset 'nope' is unknown; there are average, beir, local, "),
         ("slice", None, "set TWOTOWER_SLICE to the folder that holds it"),
         ("sample", "train:\n  margn: 1\n", "did you mean train.margin?"),
         ("sample", "vectors:\n  width: wide\n", "vectors.width: 'wide' is not of type int"),
@@ -86,7 +120,7 @@ def test_a_preset_that_cannot_be_applied_changes_nothing(
 ) -> None:
     monkeypatch.setenv("TWOTOWER_SLICE", "nowhere")
     if preset:
-        (folder / "presets/sample.yaml").write_text(preset)
+        (folder / "presets/data/sample.yaml").write_text(preset)
     before = (folder / "params.yaml").read_bytes()
     with pytest.raises(ConfigError) as error:
         presets.apply(name)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tiny
 import yaml
 
 from twotower import config
@@ -19,6 +21,14 @@ ROOT = Path(__file__).resolve().parents[2]
 def content() -> dict[str, Any]:
     loaded: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
     return loaded
+
+
+def change(content: dict[str, Any], changes: dict[str, object]) -> dict[str, Any]:
+    """Set values by their dotted names."""
+    for name, value in changes.items():
+        section, _, key = name.rpartition(".")
+        (content[section] if section else content)[key] = value
+    return content
 
 
 def load(content: object, folder: Path) -> config.Params:
@@ -43,23 +53,31 @@ def test_every_key_of_the_committed_file_has_a_comment_above_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "message"),
+    ("name", "value", "message"),
     [
-        ("margn", 0.5, "train.margn: unknown key; did you mean train.margin?"),
-        ("zzz", 0.5, "train.zzz: unknown key; known: loss, margin"),
-        ("epochs", "abc", "train.epochs: 'abc' is not of type int; legal: from 1 to 10000"),
-        ("epochs", True, "train.epochs: True is not of type int"),
-        ("epochs", 2.5, "train.epochs: 2.5 is not of type int"),
-        ("margin", 0, "train.margin: 0.0 is not legal; legal: above 0 to 2"),
-        ("margin", float("nan"), "train.margin: nan is not legal"),
-        ("learning_rate", None, "train.learning_rate: None is not of type float"),
-        ("loss", "hinge", "train.loss: 'hinge' is not legal; legal: margin | softmax"),
+        ("train.margn", 0.5, "train.margn: unknown key; did you mean train.margin?"),
+        ("train.zzz", 0.5, "train.zzz: unknown key; known: loss, hardness, margin"),
+        ("train.epochs", "abc", "train.epochs: 'abc' is not of type int; legal: from 1 to 10000"),
+        ("train.epochs", True, "train.epochs: True is not of type int"),
+        ("train.epochs", 2.5, "train.epochs: 2.5 is not of type int"),
+        ("train.margin", -0.1, "train.margin: -0.1 is not legal; legal: from 0 to 100"),
+        ("train.margin", float("nan"), "train.margin: nan is not legal"),
+        ("train.temperature", 0, "train.temperature: 0.0 is not legal; legal: above 0 to 10"),
+        ("train.learning_rate", None, "train.learning_rate: None is not of type float"),
+        ("train.both_directions", 1, "train.both_directions: 1 is not of type bool; legal: true |"),
+        ("train.loss", "hinge", "train.loss: 'hinge' is not legal; legal: triplet | softmax"),
+        ("model.similarity", "l2", "'l2' is not legal; legal: cosine | dot | euclidean"),
+        ("negatives.bm52", 1, "negatives.bm52: unknown key; did you mean negatives.bm25?"),
+        ("negatives.max_score", 1.5, "negatives.max_score: 1.5 is not legal; legal: from 0 to 1"),
+        ("mine.depth", 10_001, "mine.depth: 10001 is not legal; legal: from 0 to 10000"),
+        ("embed.width", -1, "embed.width: -1 is not legal; legal: from 0 to 100000"),
+        ("tracking.experiment", " ", "' ' is not legal; legal: a text that is not empty"),
     ],
 )
 def test_one_wrong_value(
-    content: dict[str, Any], tmp_path: Path, key: str, value: object, message: str
+    content: dict[str, Any], tmp_path: Path, name: str, value: object, message: str
 ) -> None:
-    content["train"][key] = value
+    change(content, {name: value})
     with pytest.raises(ConfigError, match=r"params\.yaml: 1 problem") as error:
         load(content, tmp_path)
     assert message in str(error.value)
@@ -70,9 +88,13 @@ def test_all_problems_are_named_at_once(content: dict[str, Any], tmp_path: Path)
     content["train"]["loss"] = "hinge"
     content["model"] = 3
     content["indx"] = {}
+    del content["negatives"]["own"]
+    del content["mine"]
     with pytest.raises(ConfigError) as error:
         load(content, tmp_path)
-    for part in ("4 problem", "seed: missing", "train.loss", "model: 3 is not a section", "indx"):
+    for part in ("6 problem", "seed: missing", "train.loss", "model: 3 is not a section", "indx"):
+        assert part in str(error.value)
+    for part in ("negatives.own: missing", "mine: missing"):
         assert part in str(error.value)
 
 
@@ -104,16 +126,111 @@ def test_files_that_are_no_parameters(tmp_path: Path, text: str) -> None:
         config.load(tmp_path / "none.yaml")
 
 
+def test_a_key_that_stands_twice(tmp_path: Path) -> None:
+    """PyYAML would silently take the second."""
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    path = tmp_path / "params.yaml"
+    path.write_text(text.replace("  margin: 0.4\n", "  margin: 0.4\n  margin: 0.5\n"))
+    line = path.read_text().splitlines().index("  margin: 0.5") + 1
+    with pytest.raises(ConfigError, match=f"line {line}: key margin stands twice"):
+        config.load(path)
+
+
+WORDPIECES = {"vocab.unit": "wordpieces", "vocab.identity": "word"}
+LSTM = {"model.encoder": "lstm", "model.anchor": 0.0, "model.residual": False}
+BESIDE_LSTM = {**LSTM, "model.query_encoder": "average", "model.share": "table"}
+NO_OWN_PART = {"model.vector_scale": 0.0}
+
+
 @pytest.mark.parametrize(
-    ("old", "new", "message"),
+    ("changes", "message", "mended"),
     [
-        ("width: 50", "width: 64", "vectors.width: sample has none of 64 numbers; legal: 50"),
-        ("unit: words", "unit: wordpieces", "vectors.source is sample; set it to local"),
+        (
+            {"vectors.width": 64},
+            "vectors.width: sample has none of 64 numbers; legal: 50",
+            {"vectors.width": 50},
+        ),
+        (
+            {"vectors.source": "glove-6B", "vectors.width": 150},
+            "vectors.width: glove-6B has none of 150 numbers; legal: 50 | 100 | 200 | 300",
+            {"vectors.width": 300},
+        ),
+        (
+            WORDPIECES,
+            "vectors.source is sample; set it to local",
+            {"vectors.source": "local"},
+        ),
+        (
+            {"vocab.unit": "characters"},
+            "vocab.identity: characters have no stem; set it to word",
+            {"vocab.identity": "word"},
+        ),
+        (
+            {"model.query_encoder": "gru"},
+            "model.query_encoder: another one than model.encoder cannot share towers",
+            {"model.query_encoder": "average"},
+        ),
+        (
+            BESIDE_LSTM,
+            "model.projection: the towers' vectors have 256 and 2098 numbers",
+            {"model.projection": 64},
+        ),
+        (
+            {"model.vector_scale": 0.0, "model.random_dims": 0},
+            "model.vector_scale: 0 without random dimensions makes every vector zeros",
+            {"model.random_dims": 1},
+        ),
+        (
+            {**LSTM, **NO_OWN_PART},
+            "model.reads: pretrained vectors of length 0 (model.vector_scale) tell nothing",
+            {"model.reads": "all"},
+        ),
+        (
+            {**BESIDE_LSTM, **NO_OWN_PART, "model.projection": 64},
+            "model.reads: pretrained vectors of length 0",
+            {"model.reads": "all"},
+        ),
+        ({"model.similarity": "dot"}, "model.anchor: it needs a cosine", {"model.anchor": 0}),
+        ({"model.projection": 64}, "model.anchor: it needs a cosine", {"model.anchor": 0}),
+        ({"model.layer_norm": True}, "model.anchor: it needs a cosine", {"model.anchor": 0}),
+        ({"train.margin": 0}, "train.margin: 0 is met by towers", {"train.loss": "softmax"}),
+        ({"negatives.bm25": 1}, "negatives.bm25: needs mine.depth above 0", {"mine.depth": 1}),
+        (
+            {"negatives.first_rank": 61},
+            "negatives.first_rank: is below last_rank in the list",
+            {"negatives.last_rank": 61},
+        ),
     ],
 )
-def test_values_that_cannot_go_together(tmp_path: Path, old: str, new: str, message: str) -> None:
-    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
-    assert old in text
-    (tmp_path / "params.yaml").write_text(text.replace(old, new, 1), encoding="utf-8")
-    with pytest.raises(ConfigError, match=message):
-        config.load(tmp_path / "params.yaml")
+def test_values_that_cannot_go_together(
+    content: dict[str, Any],
+    tmp_path: Path,
+    changes: dict[str, object],
+    message: str,
+    mended: dict[str, object],
+) -> None:
+    """Each is the one problem of its file, and is none after the change that it asks for."""
+    with pytest.raises(ConfigError, match=r"params\.yaml: 1 problem") as error:
+        load(change(content, changes), tmp_path)
+    assert message in str(error.value)
+    load(change(content, mended), tmp_path)
+
+
+def test_contradictions_of_all_sections_are_named_at_once(
+    content: dict[str, Any], tmp_path: Path
+) -> None:
+    change(content, {"vectors.width": 64, "model.similarity": "dot", "train.margin": 0})
+    with pytest.raises(ConfigError, match="3 problem") as error:
+        load(content, tmp_path)
+    for part in ("vectors.width", "model.anchor", "train.margin"):
+        assert part in str(error.value)
+
+
+@pytest.mark.parametrize("encoder", ["average", "lstm"])
+@pytest.mark.parametrize("changes", [{}, {"bidirectional": False}, {"residual": True}])
+def test_the_width_that_is_checked_is_the_towers(encoder: str, changes: dict[str, bool]) -> None:
+    plain = {"encoder": encoder, "anchor": 0.0, **changes}
+    model = dataclasses.replace(tiny.MODEL, **plain)  # type: ignore[arg-type]
+    expected = 10 if encoder == "average" or model.residual else 5 * (1 + model.bidirectional)
+    assert config.encoder_width(encoder, model, vector_width=4) == expected
+    assert tiny.towers(**plain).width == expected

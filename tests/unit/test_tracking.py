@@ -101,6 +101,52 @@ def test_a_run_that_breaks_off_is_failed_and_keeps_its_curve(params: config.Para
     assert found.data.metrics == {"loss": 0.5}
 
 
+def test_a_training_that_is_taken_up_again_goes_on_in_its_run(params: config.Params) -> None:
+    with pytest.raises(KeyboardInterrupt), tracking.training_run(params) as run:  # noqa: PT012
+        run.report({"loss": 0.5}, 1)
+        raise KeyboardInterrupt
+    with tracking.training_run(params, run.run_id) as again:
+        (open_one,) = runs()
+        assert open_one.info.status == "RUNNING"
+        again.report({"loss": 0.25}, 2)
+        tracking.name_model(again, "m1")
+    (found,) = runs()
+    assert again.run_id == run.run_id == found.info.run_id
+    assert found.info.status == "FINISHED"
+    assert found.data.metrics == {"loss": 0.25}
+    assert found.data.tags[tracking.MODEL_TAG] == "m1"
+    tracking.add_results(params, "m1", {"x": 1.0})
+    assert len(runs()) == 1
+
+
+@pytest.mark.parametrize("run_id", ["", "0" * 32, "no id at all"])
+def test_a_run_that_the_store_does_not_have_is_opened_anew(
+    params: config.Params, run_id: str
+) -> None:
+    with tracking.training_run(params, run_id) as run:
+        pass
+    (found,) = runs()
+    assert found.info.run_id == run.run_id != run_id
+    assert found.data.params["train.margin"] == str(params.train.margin)
+
+
+def test_a_run_of_another_experiment_is_left_alone(params: config.Params) -> None:
+    other = dataclasses.replace(params, tracking=config.Tracking(enabled=True, experiment="other"))
+    with tracking.training_run(other) as theirs:
+        pass
+    with tracking.training_run(params, theirs.run_id) as run:
+        pass
+    assert run.run_id != theirs.run_id
+    assert len({found.info.experiment_id for found in runs()}) == 2
+
+
+def test_without_tracking_a_run_has_no_id(params: config.Params) -> None:
+    off = dataclasses.replace(params, tracking=config.Tracking(enabled=False, experiment="x"))
+    with tracking.training_run(off, "an id that was noted before") as run:
+        run.report({"loss": 0.5}, 1)
+    assert run.run_id == ""
+
+
 def test_off_means_no_store_at_all(params: config.Params, tmp_path: Path) -> None:
     off = dataclasses.replace(params, tracking=config.Tracking(enabled=False, experiment="x"))
     train(off, "m1")

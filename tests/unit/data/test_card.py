@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from small_corpus import DATA, LOCAL, write_qna
@@ -20,13 +21,16 @@ from twotower.artifacts import (
     TOKENS,
     VECTORS,
     VOCAB,
+    Unit,
     read_corpus,
     write_corpus,
     write_tokens,
 )
+from twotower.config import Vocab
 from twotower.data import card, corpus, counts, readers, sources
 from twotower.errors import DataError
 from twotower.files import read_json, write_json
+from twotower.text import vocabulary
 from twotower.text.tokenizer import Tokenizer, loss_by_split
 from twotower.text.words import split_words
 
@@ -65,7 +69,8 @@ def prepare(folder: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> No
         for texts in (built.passages["text"], built.queries["text"])
     )
     losses = loss_by_split(passages, queries, built.queries["split"], pretrained=4)
-    write_tokens({"passages": passages.store, "queries": queries.store}, losses)
+    stores = {"passages": passages.store, "queries": queries.store}
+    write_tokens(stores, losses, (np.zeros(1, np.int64), 0.0))
 
 
 def table_of(page: str, title: str) -> dict[str, dict[str, str]]:
@@ -144,6 +149,9 @@ def test_every_figure_has_its_words(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     figures = {name for of in content["splits"].values() for name in of}
     assert figures - {"queries_by_positives", "grades"} == set(card.SPLITS)
     assert {name for of in content["tokens"].values() for name in of} == set(card.TEXTS)
+    kept = Vocab("words", lower_case=True, min_count=1, identity="stem", stop_words="drop")
+    built = vocabulary.build(read_corpus(), Unit("words", lower_case=True), None, 2, kept)
+    assert set(built.counts) == {"passages", *card.WORDS}
     ends = {end for of in content["found"].values() for end in of if "used_as" not in end}
     assert ends == {"queries", *counts.FATES}
     for words in (card.PASSAGES, card.SPLITS, card.TEXTS, card.WORDS, counts.FATES):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from twotower.retrieval.runs import in_order, make_run
+from twotower.retrieval.runs import in_order, make_run, no_run
 
 PIDS = pl.Series("pid", [100, 9, 10, 7])
 
@@ -46,6 +46,12 @@ def test_nothing_found_is_an_empty_run() -> None:
     run = make_run(pl.Series("qid", [1, 2]), PIDS, np.zeros((2, 0)), np.zeros((2, 0)))
     assert run.schema == {"qid": pl.Int64, "pid": pl.Int64, "score": pl.Float32}
     assert run.is_empty()
+
+
+def test_no_run_is_an_empty_run_that_can_stand_beside_others() -> None:
+    run = make_run(pl.Series("qid", [1]), PIDS, np.array([[0.5]]), np.array([[0]]))
+    assert no_run().is_empty()
+    assert pl.concat([no_run(), run]).rows() == run.rows()
 
 
 def test_in_order_leaves_out_other_queries() -> None:

@@ -24,7 +24,8 @@ ALL = [WORDPIECES, *(Unit(n, lower) for n in ("words", "characters") for lower i
 def written(unit: Unit, folder: Path) -> Path:
     words = pl.DataFrame({"word": ["<pad>", "<unk>"], "count": [0, 0], "df": [0, 0]})
     vectors = np.zeros((2, 3), np.float32)
-    artifacts.write_vocabulary(Vocabulary(words, vectors, {"passages": 0}, unit), folder / "vocab")
+    built = Vocabulary(words, np.zeros(2, np.int64), vectors, {"passages": 0}, unit)
+    artifacts.write_vocabulary(built, folder / "vocab")
     return folder / "vocab"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twotower.artifacts import PAD, UNK, Corpus, Unit, Vocabulary
+from twotower.config import Vocab
 from twotower.errors import DataError
 from twotower.text import vocabulary
 from twotower.text.units import splitter
@@ -70,8 +72,14 @@ def reader(*lines: str) -> Reader:
 FILE = reader(*LINES)
 
 
-def build(min_count: int = 2, read: Reader | None = FILE) -> Vocabulary:
-    return vocabulary.build(CORPUS, WORDS, read, 2, min_count)
+def config(min_count: int, unit: str = "words", **changes: Any) -> Vocab:
+    """Keep words from a count on; every word is an identity unless changes say otherwise."""
+    plain = {"lower_case": True, "identity": "word", "stop_words": "keep", **changes}
+    return Vocab(unit=unit, min_count=min_count, **plain)
+
+
+def build(min_count: int = 2, read: Reader | None = FILE, **changes: Any) -> Vocabulary:
+    return vocabulary.build(CORPUS, WORDS, read, 2, config(min_count, **changes))
 
 
 def test_ids_are_pad_unk_then_the_files_order_then_by_count() -> None:
@@ -109,7 +117,31 @@ def test_counts_by_hand() -> None:
         "tokens_in_corpus": 17,  # 14 of the passages and 3 of the training query
         "tokens_without_vector": 9,  # zyx 3, abc 2, qqq 2, the comma and rare
         "tokens_unknown": 2,
+        "identities": 7,  # dog the cat sat zyx abc qqq
     }
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, [0, 0, 1, 2, 3, 4, 5, 6, 7]),
+        ({"stop_words": "drop"}, [0, 0, 1, 0, 2, 3, 4, 5, 6]),  # "the"
+        ({"identity": "stem"}, [0, 0, 1, 2, 3, 4, 5, 6, 7]),
+    ],
+)
+def test_identities_follow_the_words(changes: dict[str, str], expected: list[int]) -> None:
+    built = build(**changes)
+    assert built.identity_W.tolist() == expected
+    assert built.counts["identities"] == max(expected)
+
+
+def test_words_of_one_stem_are_one_identity() -> None:
+    corpus = corpus_of(["cats sat", "cat cats"], [("cat", "train")])
+    for identity, expected in (("stem", [0, 0, 1, 1, 2]), ("word", [0, 0, 1, 2, 3])):
+        built = vocabulary.build(corpus, WORDS, None, 2, config(1, identity=identity))
+        assert built.words["word"].to_list()[2:] == ["cat", "cats", "sat"]
+        assert built.identity_W.tolist() == expected
+        assert built.counts["identities"] == max(expected)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +206,7 @@ def test_text_that_is_spelt_like_a_special_word_is_unknown() -> None:
     corpus = corpus_of(["<pad> <unk> the", "<pad> zz cats <pad>"], [("<unk> the", "train")])
     read = reader("<pad> 8 8", "<unk> 8 8", "##s 1 2", "[UNK] 8 8", "the 3 4")
     unit = Unit("wordpieces", lower_case=True, tokenizer=content)
-    built = vocabulary.build(corpus, unit, read, 2, min_count=1)
+    built = vocabulary.build(corpus, unit, read, 2, config(1, "wordpieces"))
     assert built.words.rows() == [
         ("<pad>", 0, 0),
         ("<unk>", 6, 4),  # <pad> three times, <unk> twice and zz; <unk> and zz are one form here
@@ -193,14 +225,16 @@ def test_word_pieces_of_unknown_text_alone() -> None:
     unit = Unit("wordpieces", lower_case=True, tokenizer=small_tokenizer.build().to_str())
     corpus = corpus_of(["zz qq"], [("qq", "train")])
     with pytest.raises(DataError, match="no word of the corpus \\(all <unk>\\)"):
-        vocabulary.build(corpus, unit, reader("the 1 2"), 2, min_count=1)
+        vocabulary.build(corpus, unit, reader("the 1 2"), 2, config(1, "wordpieces"))
     with pytest.raises(DataError, match="most frequent occurs 0 time"):
-        vocabulary.build(corpus, unit, None, 2, min_count=1)
+        vocabulary.build(corpus, unit, None, 2, config(1, "wordpieces"))
 
 
 def test_characters_by_hand() -> None:
     corpus = corpus_of(["Ab ba", "a<pad>"], [("b c", "train")])
-    built = vocabulary.build(corpus, Unit("characters", lower_case=False), reader("b 1 2"), 2, 2)
+    unit = Unit("characters", lower_case=False)
+    kept = config(2, "characters", lower_case=False)
+    built = vocabulary.build(corpus, unit, reader("b 1 2"), 2, kept)
     assert built.words.rows() == [
         ("<pad>", 0, 0),
         ("<unk>", 6, 5),  # A < p d > c
