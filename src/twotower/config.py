@@ -17,19 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+from twotower.contradictions import RECURRENT, contradictions
 from twotower.errors import ConfigError
 from twotower.typed_yaml import NotEmpty, OneOf, Within, build, read
 
 BEIR_SETS = ("fever", "fiqa", "hotpotqa", "msmarco", "nfcorpus", "scifact")
 """Those with a train split."""
-WIDTHS = {
-    "sample": (50,),
-    "glove-6B": (50, 100, 200, 300),
-    "glove-42B": (300,),
-    "glove-840B": (300,),
-    "glove-twitter-27B": (25, 50, 100, 200),
-}
-"""Numbers a vector of the sources that have some widths alone."""
 
 
 @dataclass(frozen=True)
@@ -140,9 +133,6 @@ class Tokenize:
     max_passage_tokens: Annotated[int, Within(1, 100_000)]
 
 
-RECURRENT = ("rnn", "gru", "lstm")
-
-
 @dataclass(frozen=True)
 class Model:
     """The towers."""
@@ -221,6 +211,9 @@ class Train:
     learning_rate: Annotated[float, Within(0, 10, above=True)]
     """Of cells, projections and norms."""
     table_learning_rate: Annotated[float, Within(0, 10, above=True)]
+    """Of words' own part of the table."""
+    identities_learning_rate: Annotated[float, Within(0, 10)]
+    """Of its random dimensions; 0: they stay as they are."""
     weights_learning_rate: Annotated[float, Within(0, 10, above=True)]
     """Of the learned token weights."""
     warmup: Annotated[float, Within(0, 1)]
@@ -332,66 +325,11 @@ def load(path: Path = Path("params.yaml")) -> Params:
     """Read and check a parameter file; raises ConfigError naming every key that is wrong."""
     problems: list[str] = []
     params = typing.cast("Params", build(Params, read(path), "", problems))
-    problems += [] if problems else _contradictions(params)
+    problems += [] if problems else contradictions(params)
     if problems:
         lines = "\n".join(f"  {problem}" for problem in problems)
         raise ConfigError(f"{path}: {len(problems)} problem(s)\n{lines}")
     return params
-
-
-def _contradictions(params: Params) -> Iterator[str]:
-    """Say which values, each legal, cannot go together."""
-    vectors = params.vectors
-    widths = WIDTHS.get(vectors.source, (vectors.width,))
-    if vectors.width not in widths:
-        legal = " | ".join(map(str, widths))
-        yield f"vectors.width: {vectors.source} has none of {vectors.width} numbers; legal: {legal}"
-    if params.vocab.unit == "wordpieces" and vectors.source != "local":
-        yield (
-            f"vocab.unit: wordpieces are those of a model folder, and vectors.source is "
-            f"{vectors.source}; set it to local, and vectors.file to the folder"
-        )
-    if params.vocab.identity == "stem" and params.vocab.unit != "words":
-        yield f"vocab.identity: {params.vocab.unit} have no stem; set it to word"
-    yield from _tower_contradictions(params.model, vectors.width)
-    yield from _training_contradictions(params)
-
-
-def _tower_contradictions(model: Model, vector_width: int) -> Iterator[str]:
-    query = model.encoder if model.query_encoder == "same" else model.query_encoder
-    if query != model.encoder and model.share == "towers":
-        yield "model.query_encoder: another one than model.encoder cannot share towers; share table"
-    widths = {encoder_width(name, model, vector_width) for name in (model.encoder, query)}
-    if len(widths) > 1 and not model.projection:
-        sizes = " and ".join(map(str, sorted(widths)))
-        yield f"model.projection: the towers' vectors have {sizes} numbers; give both a projection"
-    if vector_width and not model.vector_scale and not model.random_dims:
-        yield "model.vector_scale: 0 without random dimensions makes every vector zeros"
-    if (
-        model.reads == "pretrained"
-        and not model.vector_scale
-        and {query, model.encoder} & set(RECURRENT)
-    ):
-        yield "model.reads: pretrained vectors of length 0 (model.vector_scale) tell nothing"
-    if model.anchor and (model.similarity != "cosine" or model.projection or model.layer_norm):
-        yield "model.anchor: it needs a cosine, no projection and no layer norm; set it to 0"
-
-
-def encoder_width(name: str, model: Model, vector_width: int) -> int:
-    """Numbers that an encoder gives, before any projection."""
-    if name == "average" or model.residual:
-        return vector_width + model.random_dims
-    return model.hidden * (2 if model.bidirectional else 1)
-
-
-def _training_contradictions(params: Params) -> Iterator[str]:
-    train, negatives = params.train, params.negatives
-    if train.loss == "triplet" and not train.margin:
-        yield "train.margin: 0 is met by towers that map everything to one point; give it some"
-    if negatives.bm25 and not params.mine.depth:
-        yield "negatives.bm25: needs mine.depth above 0, the passages that BM25 finds a query"
-    if negatives.first_rank > negatives.last_rank:
-        yield "negatives.first_rank: is below last_rank in the list; set it to at most that"
 
 
 def flatten(params: Params) -> dict[str, Any]:

@@ -52,6 +52,17 @@ def test_every_other_command_works_as_printed(repo: Repository) -> None:
 
 
 @pytest.mark.slow
+def test_the_python_code_works_as_printed(repo: Repository) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    shown = repo.run(sys.executable, "-c", code)
+    width = re.search(r"\(1, (\d+)\)", shown)
+    assert width is not None
+    towns, river = (float(score) for score in re.findall(r"\d\.\d+", shown)[:2])
+    assert towns > river
+    assert int(width[1]) > 50
+
+
+@pytest.mark.slow
 def test_the_mlflow_page_answers(repo: Repository) -> None:
     """The page that shows the runs starts on the store that the pipeline wrote."""
     import socket

@@ -64,8 +64,11 @@ def test_baselines_agree_with_the_reference(
 
 def test_the_default_model_earns_its_place(splits: dict[str, Any]) -> None:
     test, dl19 = splits["test"], splits["dl19"]
-    assert test["dense"]["mrr_at_10"] >= 0.38
-    assert test["dense"]["recall_at_100"] >= 0.88
+    assert test["dense"]["mrr_at_10"] >= 0.50, "BM25's own level, from one dense index"
+    assert dl19["dense"]["ndcg_at_10"] >= 0.42
+    assert test["fused"]["mrr_at_10"] >= 0.54
+    assert dl19["fused"]["ndcg_at_10"] >= 0.47
+    assert test["dense"]["recall_at_100"] >= 0.95
     assert test["dense"]["mrr_at_10"] > test["start"]["mrr_at_10"]
     assert test["dense"]["recall_at_100"] > test["start"]["recall_at_100"]
     assert dl19["dense"]["ndcg_at_10"] > dl19["start"]["ndcg_at_10"]

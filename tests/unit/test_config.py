@@ -11,7 +11,7 @@ import pytest
 import tiny
 import yaml
 
-from twotower import config
+from twotower import config, contradictions
 from twotower.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -232,5 +232,5 @@ def test_the_width_that_is_checked_is_the_towers(encoder: str, changes: dict[str
     plain = {"encoder": encoder, "anchor": 0.0, **changes}
     model = dataclasses.replace(tiny.MODEL, **plain)  # type: ignore[arg-type]
     expected = 10 if encoder == "average" or model.residual else 5 * (1 + model.bidirectional)
-    assert config.encoder_width(encoder, model, vector_width=4) == expected
+    assert contradictions.encoder_width(encoder, model, vector_width=4) == expected
     assert tiny.towers(**plain).width == expected

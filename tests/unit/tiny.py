@@ -58,6 +58,7 @@ TRAIN = Train(
     weight_decay=0.0,
     learning_rate=0.01,
     table_learning_rate=0.01,
+    identities_learning_rate=0.01,
     weights_learning_rate=0.01,
     warmup=0.0,
     decay="none",

@@ -159,10 +159,13 @@ class _Training:
         log.info("epoch %d: %.0f pairs/s", epoch, rate)
 
     def _freeze(self, epoch: int) -> None:
-        first = self.config.table_from_epoch
+        first, moves = self.config.table_from_epoch, self.config.identities_learning_rate > 0
+        trained = first != 0 and epoch >= first
         for module in self.towers.modules():
             if isinstance(module, Table):
-                module.requires_grad_(first != 0 and epoch >= first)
+                module.requires_grad_(trained)
+                if module.identities is not None:
+                    module.identities.requires_grad_(trained and moves)
 
     def _refresh(self, epoch: int) -> None:
         """Let the towers find their own negatives, if an epoch for it begins."""

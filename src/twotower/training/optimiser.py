@@ -7,6 +7,7 @@ are touched (torch's SparseAdam), so a step costs what its batch has, whatever t
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,24 +24,19 @@ class Optimiser:
     def __init__(self, towers: TwoTowers, config: Train, steps: int) -> None:
         """steps: of the whole training, which the schedule is spread over."""
         self.config, self.steps = config, steps
-        table = _unique(towers, Table)
-        weights = _unique(towers, TokenWeights)
-        named = {*map(id, table), *map(id, weights)}
-        others = [each for each in towers.parameters() if id(each) not in named]
-        self.weights = [*table, *weights, *others]
+        own, identities, gains, others = _by_kind(towers)
+        self.weights = [*own, *identities, *gains, *others]
         dense = torch.optim.AdamW if config.optimiser == "adamw" else torch.optim.Adam
         decay = config.weight_decay if config.optimiser == "adamw" else 0.0
-        groups = [
-            {"params": weights, "rate": config.weights_learning_rate},
-            {"params": others, "rate": config.learning_rate},
-        ]
+        rows = _groups(
+            (own, config.table_learning_rate), (identities, config.identities_learning_rate)
+        )
+        rest = _groups((gains, config.weights_learning_rate), (others, config.learning_rate))
         self.parts: list[torch.optim.Optimizer] = []
-        if weights or others:
-            kept = [group for group in groups if group["params"]]
-            self.parts.append(dense(kept, lr=0.0, weight_decay=decay))
-        if table:
-            rows = {"params": table, "rate": config.table_learning_rate}
-            self.parts.append(torch.optim.SparseAdam([rows], lr=1.0))
+        if rest:
+            self.parts.append(dense(rest, lr=0.0, weight_decay=decay))
+        if rows:
+            self.parts.append(torch.optim.SparseAdam(rows, lr=1.0))
 
     def step(self, number: int) -> dict[str, float]:
         """Take step `number`, counted from 0, with the gradients there are; they are then gone.
@@ -65,15 +61,25 @@ class Optimiser:
         }
 
 
-def _unique(towers: TwoTowers, kind: type) -> list[Tensor]:
-    """Give the parameters of all modules of a kind, those of their parts left out, each once."""
-    found = {
-        id(weight): weight
-        for module in towers.modules()
-        if isinstance(module, kind)
-        for weight in module.parameters(recurse=False)
-    }
-    return list(found.values())
+def _by_kind(towers: TwoTowers) -> list[list[Tensor]]:
+    """Give the table's own parts, its identities, the token weights, and all else, each once."""
+    tables = [module for module in towers.modules() if isinstance(module, Table)]
+    weights = [module for module in towers.modules() if isinstance(module, TokenWeights)]
+    kinds = [
+        [table.own for table in tables],
+        [table.identities for table in tables],
+        [weigh.gains for weigh in weights],
+    ]
+    found: list[list[Tensor]] = [
+        list({id(each): each for each in kind if each is not None}.values()) for kind in kinds
+    ]
+    named = {id(each) for kind in found for each in kind}
+    return [*found, [each for each in towers.parameters() if id(each) not in named]]
+
+
+def _groups(*kinds: tuple[list[Tensor], float]) -> list[dict[str, Any]]:
+    """Give torch's groups of the kinds that there are and that move."""
+    return [{"params": weights, "rate": rate} for weights, rate in kinds if weights and rate]
 
 
 def _values(weight: Tensor) -> Tensor:

@@ -88,7 +88,9 @@ class Stepper:
         seen = self._backward(vectors, size, ignored_BN, generator)
         assert vectors.grad is not None  # noqa: S101
         for chunk, gradient in zip(chunks, vectors.grad.split([*map(len, parts)]), strict=True):
-            chunk().backward(gradient)
+            encoded = chunk()
+            if encoded.requires_grad:  # one of the towers may have nothing that is trained
+                encoded.backward(gradient)
         return seen
 
     def _backward(

@@ -15,7 +15,7 @@ import pytest
 from fetching import surroundings
 from http_server import Server
 
-from twotower import config, downloads
+from twotower import config, contradictions, downloads
 from twotower.config import Vectors
 from twotower.data import sample
 from twotower.downloads import Remote
@@ -138,4 +138,4 @@ def test_every_legal_source_has_terms_and_every_glove_two_places() -> None:
     assert isinstance(legal, config.OneOf)
     assert set(legal.names) == set(sources.TERMS)
     assert {len(remotes) for remotes in sources.GLOVE.values()} == {2}
-    assert {"sample", *sources.GLOVE} == set(config.WIDTHS)
+    assert {"sample", *sources.GLOVE} == set(contradictions.WIDTHS)
