@@ -40,7 +40,7 @@ def load(content: object, folder: Path) -> config.Params:
 def test_the_committed_file_is_legal_and_nothing_in_it_is_hidden() -> None:
     text = (ROOT / "params.yaml").read_text()
     flat = config.flatten(config.load(ROOT / "params.yaml"))
-    assert flat["train.margin"] == 0.4
+    assert flat["train.margin"] == 0.02
     for name in flat:
         assert f"{name.rpartition('.')[2]}:" in text
 
@@ -130,7 +130,7 @@ def test_a_key_that_stands_twice(tmp_path: Path) -> None:
     """PyYAML would silently take the second."""
     text = (ROOT / "params.yaml").read_text(encoding="utf-8")
     path = tmp_path / "params.yaml"
-    path.write_text(text.replace("  margin: 0.4\n", "  margin: 0.4\n  margin: 0.5\n"))
+    path.write_text(text.replace("  margin: 0.02\n", "  margin: 0.02\n  margin: 0.5\n"))
     line = path.read_text().splitlines().index("  margin: 0.5") + 1
     with pytest.raises(ConfigError, match=f"line {line}: key margin stands twice"):
         config.load(path)
@@ -193,7 +193,21 @@ NO_OWN_PART = {"model.vector_scale": 0.0}
         ({"model.similarity": "dot"}, "model.anchor: it needs a cosine", {"model.anchor": 0}),
         ({"model.projection": 64}, "model.anchor: it needs a cosine", {"model.anchor": 0}),
         ({"model.layer_norm": True}, "model.anchor: it needs a cosine", {"model.anchor": 0}),
-        ({"train.margin": 0}, "train.margin: 0 is met by towers", {"train.loss": "softmax"}),
+        (
+            {"train.loss": "triplet", "train.margin": 0},
+            "train.margin: 0 is met by towers",
+            {"train.loss": "softmax"},
+        ),
+        (
+            {"model.token_weights": "idf", "train.table_from_epoch": 2},
+            "train.table_from_epoch: nothing is left to train in the first epoch",
+            {"train.table_from_epoch": 1},
+        ),
+        (
+            {"model.token_weights": "idf", "model.vector_scale": 0, "model.reads": "all"},
+            "train.table_from_epoch: nothing is left to train",
+            {"train.identities_learning_rate": 0.001},
+        ),
         ({"negatives.bm25": 1}, "negatives.bm25: needs mine.depth above 0", {"mine.depth": 1}),
         (
             {"negatives.first_rank": 61},
@@ -219,7 +233,8 @@ def test_values_that_cannot_go_together(
 def test_contradictions_of_all_sections_are_named_at_once(
     content: dict[str, Any], tmp_path: Path
 ) -> None:
-    change(content, {"vectors.width": 64, "model.similarity": "dot", "train.margin": 0})
+    triplet = {"train.loss": "triplet", "train.margin": 0}
+    change(content, {"vectors.width": 64, "model.similarity": "dot", **triplet})
     with pytest.raises(ConfigError, match="3 problem") as error:
         load(content, tmp_path)
     for part in ("vectors.width", "model.anchor", "train.margin"):

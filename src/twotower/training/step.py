@@ -110,7 +110,10 @@ class Stepper:
         loss = torch.stack(losses).mean()
         loss.backward()
         seen = watch.observe(loss.detach(), scores_BN.detach(), ignored_BN, config=self.config)
-        return seen | watch.spread(queries_BD.detach(), passages_ND.detach())
+        # The anchor is the same in all texts of a side by design: it is no sign of a collapse.
+        first = 0 if self.towers.passage.anchor is None else 1
+        free = [each.detach()[:, first:] for each in (queries_BD, passages_ND)]
+        return seen | watch.spread(*free)
 
     def _cut(self, vectors: Tensor, halving: int) -> Tensor:
         return finish(vectors, self.towers.config.similarity, max(1, vectors.shape[1] >> halving))
