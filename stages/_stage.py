@@ -19,11 +19,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 # each be many times slower. Read when torch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from twotower import config
+from twotower import config, params
 from twotower.errors import TwoTowerError
 
 try:
-    PARAMS = config.load()
+    PARAMS = params.load()
 except TwoTowerError as error:
     sys.exit(f"error: {error}")
 

@@ -1,25 +1,16 @@
-"""params.yaml -> frozen dataclasses, checked in full before any work starts.
+"""Every parameter of params.yaml, with its legal values: a dataclass a section.
 
-Every parameter stands in params.yaml; there are no defaults here. `load()` reports every problem at
-once: a key that is unknown (with the nearest known one), missing, of the wrong type, or outside its
-legal values.
-
-    params = load(Path("params.yaml"))
-    params.train.margin
+There are no defaults here: each parameter stands in params.yaml. `params.load` reads them.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
-from twotower.contradictions import RECURRENT, contradictions
-from twotower.errors import ConfigError
-from twotower.typed_yaml import NotEmpty, OneOf, Within, build, read
+from twotower.typed_yaml import NotEmpty, OneOf, Within
 
 BEIR_SETS = ("fever", "fiqa", "hotpotqa", "msmarco", "nfcorpus", "scifact")
 """Those with a train split."""
@@ -131,6 +122,9 @@ class Tokenize:
 
     max_query_tokens: Annotated[int, Within(1, 100_000)]
     max_passage_tokens: Annotated[int, Within(1, 100_000)]
+
+
+RECURRENT = ("rnn", "gru", "lstm")
 
 
 @dataclass(frozen=True)
@@ -319,17 +313,6 @@ class Params:
     bm25: Bm25
     evaluate: Evaluate
     tracking: Tracking
-
-
-def load(path: Path = Path("params.yaml")) -> Params:
-    """Read and check a parameter file; raises ConfigError naming every key that is wrong."""
-    problems: list[str] = []
-    params = typing.cast("Params", build(Params, read(path), "", problems))
-    problems += [] if problems else contradictions(params)
-    if problems:
-        lines = "\n".join(f"  {problem}" for problem in problems)
-        raise ConfigError(f"{path}: {len(problems)} problem(s)\n{lines}")
-    return params
 
 
 def flatten(params: Params) -> dict[str, Any]:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from twotower.config import Model, Params, Train
+from twotower.config import RECURRENT, Model, Params, Train
 
-RECURRENT = ("rnn", "gru", "lstm")
 WIDTHS = {
     "sample": (50,),
     "glove-6B": (50, 100, 200, 300),

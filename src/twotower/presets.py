@@ -17,7 +17,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from twotower import config
+from twotower import params
 from twotower.artifacts import PARAMS
 from twotower.errors import ConfigError
 from twotower.files import writing
@@ -63,7 +63,7 @@ def apply(name: str, path: Path = PARAMS) -> str:
     yaml.dump(content, text)
     with writing(path) as partial:
         partial.write_text(text.getvalue(), encoding="utf-8")
-        config.load(partial)
+        params.load(partial)
     lines = (before.splitlines(), text.getvalue().splitlines())
     return "\n".join(difflib.unified_diff(*lines, str(path), str(path), n=0, lineterm=""))
 

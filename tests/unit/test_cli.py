@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from twotower import cli, config, presets
+from twotower import cli, config, params, presets
 from twotower.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,7 +48,7 @@ def test_a_preset_changes_its_keys_alone_and_shows_the_change(
         "file",
         "repair",
     }
-    assert config.load().download.source == "local"
+    assert params.load().download.source == "local"
 
 
 @pytest.mark.parametrize(("other", "default"), [("slice", "sample"), ("lstm", "average")])
@@ -91,12 +91,12 @@ def test_the_two_kinds_leave_each_other_alone(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slice_at(folder, monkeypatch)
-    default = config.flatten(config.load())
+    default = config.flatten(params.load())
     changed: dict[str, set[str]] = {}
     for kind, start in (("data", "sample"), ("recipes", "average")):
         for name in of_kind(kind):
             presets.apply(name)
-            values = config.flatten(config.load())
+            values = config.flatten(params.load())
             changed.setdefault(kind, set()).update(
                 key for key in values if values[key] != default[key]
             )

@@ -11,7 +11,7 @@ import pytest
 import tiny
 import yaml
 
-from twotower import config, contradictions
+from twotower import config, contradictions, params
 from twotower.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,12 +34,12 @@ def change(content: dict[str, Any], changes: dict[str, object]) -> dict[str, Any
 def load(content: object, folder: Path) -> config.Params:
     path = folder / "params.yaml"
     path.write_text(yaml.safe_dump(content))
-    return config.load(path)
+    return params.load(path)
 
 
 def test_the_committed_file_is_legal_and_nothing_in_it_is_hidden() -> None:
     text = (ROOT / "params.yaml").read_text()
-    flat = config.flatten(config.load(ROOT / "params.yaml"))
+    flat = config.flatten(params.load(ROOT / "params.yaml"))
     assert flat["train.margin"] == 0.02
     for name in flat:
         assert f"{name.rpartition('.')[2]}:" in text
@@ -103,7 +103,7 @@ def test_floats_as_dvc_writes_them(content: dict[str, Any], tmp_path: Path, text
     content["train"]["learning_rate"] = "PLACE"
     path = tmp_path / "params.yaml"
     path.write_text(yaml.safe_dump(content).replace("PLACE", text))
-    assert config.load(path).train.learning_rate == 1e-5
+    assert params.load(path).train.learning_rate == 1e-5
 
 
 def test_whole_numbers_pass_as_floats_and_whole_floats_as_numbers(
@@ -121,9 +121,9 @@ def test_files_that_are_no_parameters(tmp_path: Path, text: str) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=r"params\.yaml"):
-        config.load(path)
+        params.load(path)
     with pytest.raises(ConfigError, match="not found"):
-        config.load(tmp_path / "none.yaml")
+        params.load(tmp_path / "none.yaml")
 
 
 def test_a_key_that_stands_twice(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_key_that_stands_twice(tmp_path: Path) -> None:
     path.write_text(text.replace("  margin: 0.02\n", "  margin: 0.02\n  margin: 0.5\n"))
     line = path.read_text().splitlines().index("  margin: 0.5") + 1
     with pytest.raises(ConfigError, match=f"line {line}: key margin stands twice"):
-        config.load(path)
+        params.load(path)
 
 
 WORDPIECES = {"vocab.unit": "wordpieces", "vocab.identity": "word"}

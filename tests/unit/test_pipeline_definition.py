@@ -96,7 +96,7 @@ def test_no_stage_script_hides_a_module_of_the_standard_library() -> None:
 
 ROOMS = {
     "config": 0, "artifacts": 0, "errors": 0, "progress": 0, "devices": 0, "files": 0,
-    "archives": 0, "downloads": 0, "transfer": 0, "typed_yaml": 0, "contradictions": 0,
+    "archives": 0, "downloads": 0, "transfer": 0, "typed_yaml": 0, "contradictions": 0, "params": 0,
     "data": 1, "text": 1, "towers": 1,
     "encoder": 2, "training": 2, "retrieval": 2, "evaluation": 2, "tracking": 2,
     "benchmarks": 3, "presets": 3, "cli": 3,

@@ -13,6 +13,7 @@ import pytest
 
 from twotower import config, tracking
 from twotower.errors import TrackingError
+from twotower.params import load as read_params
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -20,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> config.Params:
     """The committed parameters, in a repository of a raw folder alone."""
-    loaded = config.load(ROOT / "params.yaml")
+    loaded = read_params(ROOT / "params.yaml")
     (tmp_path / "data/raw").mkdir(parents=True)
     (tmp_path / "data/raw/source.json").write_text(json.dumps({"smoke": True}))
     (tmp_path / "dvc.lock").write_text("stages: {prepare: {outs: [{path: data/corpus, md5: abc}]}}")
@@ -197,7 +198,7 @@ def test_a_store_that_fails_later_costs_its_measurements_alone(
 
 def start_in_parallel(folder: str) -> None:
     os.chdir(folder)
-    train(config.load(ROOT / "params.yaml"), f"m{os.getpid()}")
+    train(read_params(ROOT / "params.yaml"), f"m{os.getpid()}")
 
 
 @pytest.mark.slow

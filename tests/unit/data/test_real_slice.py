@@ -14,14 +14,14 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from twotower import config
+from twotower import params
 from twotower.artifacts import Corpus
 from twotower.data import corpus, readers
 
 pytestmark = pytest.mark.slice
 
 ROOT = Path(__file__).resolve().parents[3]
-DATA = config.load(ROOT / "params.yaml").data
+DATA = params.load(ROOT / "params.yaml").data
 
 
 def prepared(folder: Path, name: str, **changes: Any) -> Corpus:

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from moved_towers import moved
 from torch import Tensor
 
-from twotower.config import Model
-from twotower.contradictions import RECURRENT, _tower_contradictions
+from twotower.config import RECURRENT, Model
+from twotower.contradictions import _tower_contradictions
 from twotower.towers.encode import to_tensors
 from twotower.towers.encoders import ENCODERS, Average, Residual
 from twotower.towers.model import Side, start

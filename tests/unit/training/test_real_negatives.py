@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tiny
 
-from twotower import config
+from twotower import params
 from twotower.artifacts import Corpus
 from twotower.data import corpus, readers, rows
 from twotower.training.negatives import Sources, draw, gather
@@ -26,7 +26,7 @@ EPOCHS = 3
 
 @pytest.fixture(scope="module", params=["passage-ranking", "qna"])
 def built(request: pytest.FixtureRequest, slice_folder: Path) -> Corpus:
-    data, folder = config.load(ROOT / "params.yaml").data, slice_folder / "msmarco-slice"
+    data, folder = params.load(ROOT / "params.yaml").data, slice_folder / "msmarco-slice"
     raw = readers.read(folder, request.param, data)
     return corpus.build(raw, data, seed=20, smoke=False)
 
