@@ -28,6 +28,8 @@ def main(params: Params) -> None:
     pairs = make_pairs(*rows.relevant(corpus, "train"))
     mined = rows.found(corpus, artifacts.read_runs(artifacts.MINED, "mine")["bm25"])
     sources = negatives.gather(pairs, len(texts.passages), rows.unselected(corpus), mined)
+    for kind in negatives.missing(params.negatives, sources):
+        logging.warning("negatives.%s: this corpus has none", kind)
     dev_set = make_dev_set(texts, *rows.relevant(corpus, "dev")[:2], params.train.dev_pool, seed)
     settings = Settings(
         params.model, params.train, params.negatives, seed, device, params.embed.batch_tokens

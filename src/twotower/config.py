@@ -147,7 +147,7 @@ class Model:
     token_weights: Annotated[str, OneOf(("none", "idf", "learned"))]
     """average, residual: how much each token counts; learned is idf times a learned factor."""
     weights_per_side: bool
-    """Learned factors of their own for queries and for passages."""
+    """Learned factors of their own for queries and for passages; always so if nothing is shared."""
     saturation: Annotated[float, Within(0, 100)]
     """average, residual: k1 of BM25 for a passage's repeated words; 0: each occurrence counts."""
     length_norm: Annotated[float, Within(0, 1)]
@@ -177,6 +177,16 @@ class Model:
     dropout: Annotated[float, Within(0, 0.95)]
     """Share of numbers dropped in training: of pooled vectors, and between recurrent layers."""
 
+    @property
+    def of_queries(self) -> str:
+        """The encoder of the queries."""
+        return self.encoder if self.query_encoder == "same" else self.query_encoder
+
+    @property
+    def anchored(self) -> bool:
+        """Whether vectors have the anchor's dimension: passages are averages, at least in part."""
+        return self.anchor > 0 and (self.encoder == "average" or self.residual)
+
 
 @dataclass(frozen=True)
 class Train:
@@ -197,7 +207,10 @@ class Train:
     batch_size: Annotated[int, Within(2, 1_000_000)]
     """Pairs a step; all other passages of the batch are negatives."""
     chunk_size: Annotated[int, Within(0, 1_000_000)]
-    """Texts encoded at a time, with cached gradients: bounds memory, changes no result; 0: all."""
+    """Texts encoded at a time, with cached gradients: bounds memory; 0: all.
+
+    Each chunk has a dropout of its own; else nothing changes.
+    """
     optimiser: Annotated[str, OneOf(("adam", "adamw"))]
     """Of all but the table, which has Adam by rows: a step costs what its batch touches."""
     weight_decay: Annotated[float, Within(0, 10)]
@@ -225,7 +238,7 @@ class Train:
     patience: Annotated[int, Within(0, 10_000)]
     """Epochs without a better dev MRR@10 after which training ends; 0: it does not."""
     collapse_cosine: Annotated[float, Within(0, 1, above=True)]
-    """Training stops when the mean cosine between different passages of a batch exceeds it."""
+    """Training stops when different passages, or queries, of a batch are this alike on average."""
 
 
 @dataclass(frozen=True)

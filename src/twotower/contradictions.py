@@ -30,12 +30,16 @@ def contradictions(params: Params) -> Iterator[str]:
         )
     if params.vocab.identity == "stem" and params.vocab.unit != "words":
         yield f"vocab.identity: {params.vocab.unit} have no stem; set it to word"
+    if params.vocab.stop_words == "drop" and params.vocab.unit != "words":
+        yield f"vocab.stop_words: {params.vocab.unit} are no words; set it to keep"
+    if params.vocab.stop_words == "drop" and params.model.token_weights == "none":
+        yield "vocab.stop_words: words weigh all alike (model.token_weights: none); set it to keep"
     yield from _tower_contradictions(params.model, vectors.width)
     yield from _training_contradictions(params)
 
 
 def _tower_contradictions(model: Model, vector_width: int) -> Iterator[str]:
-    query = model.encoder if model.query_encoder == "same" else model.query_encoder
+    query = model.of_queries
     if query != model.encoder and model.share == "towers":
         yield "model.query_encoder: another one than model.encoder cannot share towers; share table"
     widths = {encoder_width(name, model, vector_width) for name in (model.encoder, query)}
@@ -50,16 +54,17 @@ def _tower_contradictions(model: Model, vector_width: int) -> Iterator[str]:
         and {query, model.encoder} & set(RECURRENT)
     ):
         yield "model.reads: pretrained vectors of length 0 (model.vector_scale) tell nothing"
-    if model.anchor and (model.similarity != "cosine" or model.projection or model.layer_norm):
-        yield "model.anchor: it needs a cosine, no projection and no layer norm; set it to 0"
+    after = model.projection or model.layer_norm or not model.random_dims
+    if model.anchored and (model.similarity != "cosine" or after):
+        yield (
+            "model.anchor: it needs a cosine, random dimensions, no projection and no layer norm; "
+            "set it to 0"
+        )
 
 
 def _anything_to_train(model: Model, train: Train, vector_width: int) -> bool:
     """Whether the first epoch has a weight that moves."""
-    encoders = {
-        model.encoder,
-        model.encoder if model.query_encoder == "same" else model.query_encoder,
-    }
+    encoders = {model.encoder, model.of_queries}
     own = vector_width > 0 and model.vector_scale > 0
     identities = model.random_dims > 0 and train.identities_learning_rate > 0
     weighted = "average" in encoders or model.residual
@@ -75,7 +80,7 @@ def _anything_to_train(model: Model, train: Train, vector_width: int) -> bool:
 def encoder_width(name: str, model: Model, vector_width: int) -> int:
     """Numbers that an encoder gives, before any projection."""
     if name == "average" or model.residual:
-        return vector_width + model.random_dims
+        return (vector_width if model.vector_scale else 0) + model.random_dims
     return model.hidden * (2 if model.bidirectional else 1)
 
 

@@ -45,7 +45,7 @@ def seed_everything(seed: int, device: torch.device) -> None:
 def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager[Any]:
     """Give the number format of matrix products: `auto` is bfloat16 on CUDA, else float32.
 
-    Sums of word vectors and recurrent cells stay in float32; see `towers.encoders`.
+    Sums of word vectors, recurrent cells and scores stay in float32; see `towers.encoders`.
     """
     if precision == "bfloat16" or (precision == "auto" and device.type == "cuda"):
         return torch.autocast(device.type, dtype=torch.bfloat16)

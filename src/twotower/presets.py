@@ -17,7 +17,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from twotower import params
+from twotower import params, typed_yaml
 from twotower.artifacts import PARAMS
 from twotower.errors import ConfigError
 from twotower.files import writing
@@ -48,6 +48,8 @@ def apply(name: str, path: Path = PARAMS) -> str:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
+    if path.is_file():
+        typed_yaml.read(path)  # says what is wrong with a file that holds no sections
     yaml = YAML()
     yaml.width = 1_000
     yaml.preserve_quotes = True
@@ -71,7 +73,9 @@ def apply(name: str, path: Path = PARAMS) -> str:
 def _merge(content: dict[str, Any], changes: dict[str, Any]) -> None:
     for key, value in changes.items():
         if isinstance(value, dict):
-            _merge(content.setdefault(key, {}), value)
+            if not isinstance(content.setdefault(key, {}), dict):
+                raise ConfigError(f"{PARAMS}: {key} is not a section of keys")
+            _merge(content[key], value)
         else:
             content[key] = _expanded(value) if isinstance(value, str) else value
 

@@ -163,3 +163,11 @@ def test_the_table_is_printed(folder: Path, capsys: pytest.CaptureFixture[str]) 
     (label,) = json.loads((folder / "metrics/evaluation.json").read_text())
     assert printed.startswith("SMOKE SET") is (label == "smoke")
     assert "BM25" in printed
+
+
+@pytest.mark.parametrize("content", ["train:\n", "- a list\n"])
+def test_a_preset_on_a_file_without_sections_says_so(folder: Path, content: str) -> None:
+    (folder / "params.yaml").write_text(content)
+    with pytest.raises(ConfigError, match=r"params\.yaml"):
+        presets.apply("average")
+    assert (folder / "params.yaml").read_text() == content

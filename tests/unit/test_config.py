@@ -136,7 +136,8 @@ def test_a_key_that_stands_twice(tmp_path: Path) -> None:
         params.load(path)
 
 
-WORDPIECES = {"vocab.unit": "wordpieces", "vocab.identity": "word"}
+KEPT = {"vocab.stop_words": "keep"}
+WORDPIECES = {"vocab.unit": "wordpieces", "vocab.identity": "word", **KEPT}
 LSTM = {"model.encoder": "lstm", "model.anchor": 0.0, "model.residual": False}
 BESIDE_LSTM = {**LSTM, "model.query_encoder": "average", "model.share": "table"}
 NO_OWN_PART = {"model.vector_scale": 0.0}
@@ -161,7 +162,7 @@ NO_OWN_PART = {"model.vector_scale": 0.0}
             {"vectors.source": "local"},
         ),
         (
-            {"vocab.unit": "characters"},
+            {"vocab.unit": "characters", **KEPT},
             "vocab.identity: characters have no stem; set it to word",
             {"vocab.identity": "word"},
         ),
@@ -176,7 +177,7 @@ NO_OWN_PART = {"model.vector_scale": 0.0}
             {"model.projection": 64},
         ),
         (
-            {"model.vector_scale": 0.0, "model.random_dims": 0},
+            {"model.vector_scale": 0.0, "model.random_dims": 0, "model.anchor": 0.0},
             "model.vector_scale: 0 without random dimensions makes every vector zeros",
             {"model.random_dims": 1},
         ),
@@ -189,6 +190,21 @@ NO_OWN_PART = {"model.vector_scale": 0.0}
             {**BESIDE_LSTM, **NO_OWN_PART, "model.projection": 64},
             "model.reads: pretrained vectors of length 0",
             {"model.reads": "all"},
+        ),
+        (
+            {"vocab.unit": "characters", "vocab.identity": "word"},
+            "vocab.stop_words: characters are no words; set it to keep",
+            KEPT,
+        ),
+        (
+            {"model.token_weights": "none"},
+            "vocab.stop_words: words weigh all alike",
+            KEPT,
+        ),
+        (
+            {"model.random_dims": 0},
+            "model.anchor: it needs a cosine, random dimensions",
+            {"model.anchor": 0},
         ),
         ({"model.similarity": "dot"}, "model.anchor: it needs a cosine", {"model.anchor": 0}),
         ({"model.projection": 64}, "model.anchor: it needs a cosine", {"model.anchor": 0}),

@@ -29,13 +29,13 @@ EDGES = r"^[^\p{L}\p{N}]+|[^\p{L}\p{N}]+$"
 
 def identities(words: pl.Series, *, stem: bool, drop: bool) -> np.ndarray:
     """Give int64 (W,), the identity of each word of a vocabulary; numbered as they first appear."""
-    names = words.slice(len(SPECIAL)).str.to_lowercase()
-    if stem or drop:
-        names = names.str.replace_all(EDGES, "")
-    if drop:
-        names = names.set(names.is_in(STOP_WORDS), "")
+    names = words.slice(len(SPECIAL))
+    bare = names.str.to_lowercase().str.replace_all(EDGES, "")
+    nothing = bare == ""
     if stem:
-        names = _stems(names)
+        names = names.zip_with(nothing, _stems(bare))
+    if drop:
+        names = names.set(nothing | bare.is_in(STOP_WORDS), "")
     table = pl.DataFrame({"name": names})
     known = table.filter(pl.col("name") != "").unique(maintain_order=True)
     found = table.join(

@@ -74,6 +74,7 @@ class Recurrent(nn.Module):
         )
         self.dropout = nn.Dropout(config.dropout)
         self.pool = POOLINGS[config.pooling](self.width)
+        self.last_alone = config.pooling == "last"
 
     def forward(
         self, ids_T: Tensor, lengths_B: Tensor, weigh: TokenWeights | None = None
@@ -104,7 +105,10 @@ class Recurrent(nn.Module):
             states_BLH = self.dropout(states_BLH) if depth else states_BLH
             read = [_run(cells[0], states_BLH)]
             if len(cells) > 1:
-                read.append(_mirrored(_run(cells[1], _mirrored(states_BLH, mirror_BL)), mirror_BL))
+                back_BLH = _run(cells[1], _mirrored(states_BLH, mirror_BL))
+                # The last state of a direction is the one that has read all: it stays in its order.
+                stays = self.last_alone and depth + 1 == len(self.layers)
+                read.append(back_BLH if stays else _mirrored(back_BLH, mirror_BL))
             states_BLH = torch.cat(read, dim=2)
         pooled: Tensor = self.pool(states_BLH, real_BL)
         return pooled

@@ -51,10 +51,8 @@ class TwoTowers(nn.Module):
         head = Head(config, int(encoder.width))  # type: ignore[arg-type]
         shared = {id(table): table} if config.share == "table" else {}
         query_encoder, query_head = encoder, head
-        if config.query_encoder not in ("same", config.encoder):
-            query_encoder = build_encoder(
-                config.query_encoder, config, copy.deepcopy(table, shared)
-            )
+        if config.of_queries != config.encoder:
+            query_encoder = build_encoder(config.of_queries, config, copy.deepcopy(table, shared))
             query_head = Head(config, int(query_encoder.width))  # type: ignore[arg-type]
         elif config.share != "towers":
             query_encoder, query_head = copy.deepcopy((encoder, head), shared)
@@ -64,8 +62,7 @@ class TwoTowers(nn.Module):
         weigh_query = TokenWeights(config, query_table, mean_length=length, passages=False)
         if not config.weights_per_side and config.share != "nothing":
             weigh_query.gains = weigh.gains
-        anchored = config.anchor > 0 and (config.encoder == "average" or config.residual)
-        anchors = (config.anchor * facts.mean_norm, 0.0) if anchored else (None, None)
+        anchors = (config.anchor * facts.mean_norm, 0.0) if config.anchored else (None, None)
         self.passage = Tower(encoder, head, weigh, anchor=anchors[0])
         self.query = Tower(query_encoder, query_head, weigh_query, anchor=anchors[1])
 
@@ -78,6 +75,8 @@ class TwoTowers(nn.Module):
         """Give how many numbers a vector cut to `width` has (0: all); ConfigError for too many."""
         if width > self.width:
             raise ConfigError(f"embed.width: {width} is more than the towers' {self.width} numbers")
+        if width == 1 and self.config.anchored:
+            raise ConfigError("embed.width: 1 leaves the anchor alone; take at least 2")
         return width or self.width
 
     def queries(self, ids_T: Tensor, lengths_B: Tensor, width: int = 0) -> Tensor:

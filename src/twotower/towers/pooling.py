@@ -33,7 +33,7 @@ class Max(Mean):
 
 
 class Last(Mean):
-    """The state after the last token."""
+    """The state after the last token that its direction reads: the text's first, backwards."""
 
     def forward(self, states_BLH: Tensor, real_BL: Tensor) -> Tensor:
         """Give (B, H)."""

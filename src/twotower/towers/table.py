@@ -116,6 +116,7 @@ def pretrained_part(
     known = np.flatnonzero(vectors.pretrained_VE.any(axis=1))
     words = known[known > UNK]
     mean = vectors.pretrained_VE[words].mean(axis=0) if centre and len(words) else np.float32(0)
+    known = words if centre else known  # <unk> is that mean: less it, rounding errors alone
     own_WE[known] = vectors.pretrained_VE[known] - mean
     return own_WE
 

@@ -56,7 +56,8 @@ class TokenWeights(nn.Module):
         length_B = torch.zeros(len(lengths_B), device=text_T.device).index_add_(0, text_T, real_T)
         b, k1 = self.config.length_norm, self.config.saturation
         long_T = (1 - b + b * length_B / (self.mean_length or 1.0))[text_T]
-        return count_T * (k1 + 1) / (total_T + k1 * long_T)
+        saturated_T = count_T * (k1 + 1) / (total_T + k1 * long_T)
+        return saturated_T.where(identity_T != NO_IDENTITY, count_T)  # strangers are no repeats
 
 
 def mean_passage_length(weight_I: np.ndarray, vectors: WordVectors) -> float:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import time
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -26,6 +27,8 @@ from twotower.files import fingerprint, writing
 from twotower.towers.model import TwoTowers
 from twotower.training.optimiser import Optimiser
 from twotower.training.pairs import Ragged
+
+log = logging.getLogger(__name__)
 
 SHARE_OF_TIME = 0.1
 """What writing checkpoints may cost, as a share of the time between them."""
@@ -63,8 +66,13 @@ class Keeper:
         """Write the checkpoint if the last one is long enough ago to keep the share of time."""
         if self.file is None or time.monotonic() < self._next:
             return
+        from safetensors import SafetensorError
+
         began = time.monotonic()
-        write(self.file, towers, optimiser, state, self.note)
+        try:
+            write(self.file, towers, optimiser, state, self.note)
+        except (SafetensorError, OSError) as error:
+            log.warning("no checkpoint: %s; a killed training starts again", error)
         self._next = time.monotonic() + (time.monotonic() - began) / SHARE_OF_TIME
 
     def restore(self, towers: TwoTowers, optimiser: Optimiser) -> State | None:
@@ -88,16 +96,19 @@ def identify(*parts: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
-def weights_of(towers: TwoTowers) -> dict[str, Tensor]:
-    """Give every parameter by name, shared ones once: views, not copies."""
-    return {name: weight.detach() for name, weight in towers.named_parameters()}
+def weights_of(towers: TwoTowers, optimiser: Optimiser) -> dict[str, Tensor]:
+    """Give every weight that training moves by its name, shared ones once: views, not copies."""
+    moving = optimiser.moving()
+    named = towers.named_parameters()
+    return {name: weight.detach() for name, weight in named if id(weight) in moving}
 
 
 @torch.no_grad()
 def put_weights(towers: TwoTowers, weights: dict[str, Tensor]) -> None:
-    """Copy weights into the towers."""
+    """Copy weights into the towers; those that are not given stay."""
     for name, weight in towers.named_parameters():
-        weight.copy_(weights[name])
+        if name in weights:
+            weight.copy_(weights[name])
 
 
 def write(
@@ -106,7 +117,7 @@ def write(
     """Write all state: tensors as such, the rest as JSON in the file's header."""
     from safetensors.torch import save_file
 
-    tensors = {f"weights.{name}": each for name, each in weights_of(towers).items()}
+    tensors = {f"weights.{name}": each for name, each in weights_of(towers, optimiser).items()}
     tensors |= {f"best.{name}": each for name, each in state.best.items()}
     steps = {}
     for part_number, part in enumerate(optimiser.parts):
@@ -119,7 +130,9 @@ def write(
         tensors["own.offsets"] = torch.from_numpy(state.own.offsets)
     names = {each.name for each in fields(State)} - {"best", "own"}
     plain = {name: getattr(state, name) for name in sorted(names)}
-    header = {"state": json.dumps(plain), "moments": json.dumps(steps), "note": note}
+    # Not in the header, which has a limit that the rows of a long training exceed.
+    tensors["state"] = torch.frombuffer(bytearray(json.dumps(plain).encode()), dtype=torch.uint8)
+    header = {"moments": json.dumps(steps), "note": note}
     file.parent.mkdir(parents=True, exist_ok=True)
     with writing(file) as partial:
         save_file(
@@ -159,7 +172,7 @@ def read(file: Path, towers: TwoTowers, optimiser: Optimiser) -> State:
             if name.startswith(f"moments.{part_number}.")
         }
         part.load_state_dict(content_of)
-    state = State(**json.loads(header["state"]), best=_under("best.", tensors))
+    state = State(**json.loads(bytes(tensors["state"].numpy())), best=_under("best.", tensors))
     own = _under("own.", tensors)
     state.own = Ragged(own["rows"].numpy(), own["offsets"].numpy()) if own else None
     return state

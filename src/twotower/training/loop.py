@@ -122,7 +122,9 @@ class _Training:
         best = state.epochs[state.best_epoch]["dev_mrr_at_10"] if state.best_epoch else -1.0
         if quality["dev_mrr_at_10"] > best:
             state.best_epoch = epoch
-            state.best = {name: each.clone() for name, each in weights_of(self.towers).items()}
+            state.best = {
+                name: each.clone() for name, each in weights_of(self.towers, self.optimiser).items()
+            }
         state.epoch, state.done = epoch + 1, 0
         self.keeper.save_if_due(self.towers, self.optimiser, state)
 

@@ -44,6 +44,12 @@ def gather(pairs: Pairs, passages: int, unselected: Rows, bm25: Rows) -> Sources
     )
 
 
+def missing(config: Negatives, sources: Sources) -> list[str]:
+    """Name the kinds that are wanted and that no query has."""
+    kinds = {"unselected": sources.unselected, "bm25": sources.bm25}
+    return [name for name, lists in kinds.items() if getattr(config, name) and not len(lists.rows)]
+
+
 def _lists(pairs: Pairs, query_rows: np.ndarray, passage_rows: np.ndarray) -> Ragged:
     """Gather (query row, passage row) of the train split by the group of the query."""
     order = np.argsort(pairs.query_rows, kind="stable")

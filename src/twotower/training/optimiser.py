@@ -38,6 +38,15 @@ class Optimiser:
         if rows:
             self.parts.append(torch.optim.SparseAdam(rows, lr=1.0))
 
+    def moving(self) -> set[int]:
+        """Give the ids of the weights that a step may move."""
+        return {
+            id(each)
+            for part in self.parts
+            for group in part.param_groups
+            for each in group["params"]
+        }
+
     def step(self, number: int) -> dict[str, float]:
         """Take step `number`, counted from 0, with the gradients there are; they are then gone.
 

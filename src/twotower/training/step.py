@@ -58,7 +58,7 @@ class Stepper:
 
     def gradients(self, batch_B: np.ndarray, epoch: int, number: int) -> dict[str, float]:
         """Leave a batch's gradients in the towers' weights; give what was observed."""
-        draws = np.random.default_rng([self.seed, epoch, number])
+        draws = np.random.default_rng([self.seed, epoch, number + 1])
         pairs, texts = self.material.pairs, self.material.texts
         passages_N = negatives.draw(self.brought, self.material.sources, pairs, batch_B, draws)
         ignored_BN = torch.from_numpy(false_negatives(pairs, batch_B, passages_N)).to(self.device)
@@ -97,15 +97,14 @@ class Stepper:
         self, vectors: Tensor, size: int, ignored_BN: Tensor, generator: torch.Generator
     ) -> dict[str, float]:
         queries_BD, passages_ND = vectors.split([size, len(vectors) - size])
-        with autocast(self.config.precision, self.device):
-            scores_BN = self.towers.score(queries_BD, passages_ND)
-        scores_BN = scores_BN.float()
+        # In float32 whatever the precision: a temperature divides scores, a distance cancels.
+        scores_BN = self.towers.score(queries_BD, passages_ND)
         if self.brought.max_score:
             ignored_BN = ignored_BN | negatives.too_near(scores_BN, self.brought.max_score)
         losses = [batch_loss(scores_BN, ignored_BN, self.config, generator)]
         for halving in range(1, self.config.halvings + 1):
             cut = [self._cut(each, halving) for each in (queries_BD, passages_ND)]
-            cut_scores_BN = self.towers.score(*cut).float()
+            cut_scores_BN = self.towers.score(*cut)
             losses.append(batch_loss(cut_scores_BN, ignored_BN, self.config, generator))
         loss = torch.stack(losses).mean()
         loss.backward()

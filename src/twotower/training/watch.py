@@ -80,7 +80,7 @@ def refuse_collapse(seen: dict[str, float], epoch: int, config: Train) -> None:
         for texts, name in COSINES.items()
         if seen[name] > config.collapse_cosine
     ]
-    if abs(seen.get("margin_distance", 1.0)) < AT_MARGIN:
+    if abs(seen.get("margin_distance", 1.0)) < AT_MARGIN and abs(seen["gap"]) < config.margin / 100:
         found.append(f"the loss stands at the margin, {config.margin:g} a negative")
     if found:
         raise CollapseError(

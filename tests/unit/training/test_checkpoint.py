@@ -44,8 +44,8 @@ def trained(steps: int, seed: int = 3) -> tuple[TwoTowers, Optimiser]:
     return towers, optimiser
 
 
-def state_of(towers: TwoTowers) -> State:
-    best = {name: weight + 1 for name, weight in weights_of(towers).items()}
+def state_of(towers: TwoTowers, optimiser: Optimiser) -> State:
+    best = {name: weight + 1 for name, weight in weights_of(towers, optimiser).items()}
     return State(
         epoch=3,
         done=2,
@@ -59,14 +59,14 @@ def state_of(towers: TwoTowers) -> State:
 
 def test_all_state_comes_back(tmp_path: Path) -> None:
     towers, optimiser = trained(3)
-    state, file = state_of(towers), tmp_path / "state.safetensors"
+    state, file = state_of(towers, optimiser), tmp_path / "state.safetensors"
     write(file, towers, optimiser, state, note="a run's id")
     others, other_optimiser = trained(0, seed=4)
     found = read(file, others, other_optimiser)
     plain = ("epoch", "done", "steps", "epochs", "best_epoch")
     assert all(getattr(found, name) == getattr(state, name) for name in plain)
-    for name, weight in weights_of(towers).items():
-        assert torch.equal(weights_of(others)[name], weight), name
+    for name, weight in weights_of(towers, optimiser).items():
+        assert torch.equal(weights_of(others, other_optimiser)[name], weight), name
         assert torch.equal(found.best[name], state.best[name]), name
     assert found.own is not None
     assert found.own.rows.tolist() == [4, 5, 9]
@@ -286,3 +286,26 @@ def test_other_threads_are_another_training() -> None:
 def test_the_fingerprint_of_a_missing_folder_is_that_of_nothing(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert fingerprint(tmp_path / "missing") == fingerprint(tmp_path / "empty")
+
+
+def test_a_checkpoint_that_cannot_be_written_costs_no_training(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "write", full)
+    towers, optimiser = trained(1)
+    Keeper(folder, "a").save_if_due(towers, optimiser, state_of(towers, optimiser))
+    assert "no checkpoint: [Errno 28] No space left on device" in caplog.text
+
+
+def test_the_rows_of_a_long_training_fit(tmp_path: Path) -> None:
+    """A header of safetensors holds 100 MB at most."""
+    towers, optimiser = trained(1)
+    state, file = state_of(towers, optimiser), tmp_path / "state.safetensors"
+    row = {f"measured_{number}": 0.123456789012345 for number in range(1000)}
+    state.steps = [row] * 4000
+    write(file, towers, optimiser, state)
+    assert file.stat().st_size > 100_000_000
+    assert read(file, *trained(0)).steps[-1] == row

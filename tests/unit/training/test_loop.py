@@ -212,9 +212,11 @@ def test_a_collapse_of_one_tower_is_noticed(loss: str) -> None:
 
 def test_a_loss_at_the_margin_is_a_collapse() -> None:
     seen = {"off_diagonal_cosine": 0.1, "query_off_diagonal_cosine": 0.1, "margin_distance": 1e-5}
+    seen["gap"] = 1e-5
     with pytest.raises(CollapseError, match=r"the loss stands at the margin, 0\.3 a negative"):
         watch.refuse_collapse(seen, 3, tiny.TRAIN)
     watch.refuse_collapse(seen | {"margin_distance": 0.4}, 3, tiny.TRAIN)
+    watch.refuse_collapse(seen | {"gap": 0.2}, 3, tiny.TRAIN)  # a mean that passes through it
 
 
 def test_training_that_does_not_help_says_so(caplog: pytest.LogCaptureFixture) -> None:

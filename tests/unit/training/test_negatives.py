@@ -11,7 +11,7 @@ import tiny
 import torch
 import toy
 
-from twotower.training.negatives import Sources, draw, gather, own_lists, too_near
+from twotower.training.negatives import Sources, draw, gather, missing, own_lists, too_near
 from twotower.training.pairs import Pairs, Ragged, make_pairs
 
 EMPTY = (np.zeros(0, np.int64), np.zeros(0, np.int64))
@@ -137,3 +137,11 @@ def test_those_too_near_count_for_nothing_and_0_keeps_all() -> None:
     ]
     assert sorted(losses, reverse=True) == losses
     assert len(set(losses)) == 4
+
+
+def test_kinds_that_are_wanted_and_that_no_query_has_are_named() -> None:
+    nothing = (np.zeros(0, np.int64), np.zeros(0, np.int64))
+    sources = gather(toy.pairs(), toy.QUERIES, nothing, (toy.ROWS, toy.ROWS))
+    wanted = dataclasses.replace(tiny.NEGATIVES, unselected=1, bm25=1)
+    assert missing(wanted, sources) == ["unselected"]
+    assert missing(tiny.NEGATIVES, sources) == []
