@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from _stage import run
 from twotower.artifacts import MINED, read_corpus, write_runs
-from twotower.config import Params
+from twotower.config import Bm25, Params
 from twotower.data import rows
 from twotower.retrieval import bm25
 from twotower.retrieval.runs import no_run
@@ -15,7 +15,8 @@ def main(params: Params) -> None:
     found = no_run()
     if params.mine.depth:
         corpus = read_corpus()
-        found = bm25.search(corpus.passages, rows.training(corpus), params.mine.depth, params.bm25)
+        queries, how = rows.training(corpus), Bm25(params.mine.k1, params.mine.b)
+        found = bm25.search(corpus.passages, queries, params.mine.depth, how)
     write_runs({"bm25": found}, MINED)
 
 

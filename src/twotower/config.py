@@ -268,6 +268,9 @@ class Mine:
 
     depth: Annotated[int, Within(0, 10_000)]
     """Passages that BM25 finds for each training query; 0: the stage does nothing."""
+    k1: Annotated[float, Within(0, 100)]
+    b: Annotated[float, Within(0, 1)]
+    """Its own, so that another baseline is no other training."""
 
 
 @dataclass(frozen=True)
