@@ -45,6 +45,8 @@ def long_training(repo: Repository, runs: Callable[[], list[Any]]) -> Iterator[R
     from mlflow import MlflowClient
 
     before = {run.info.run_id for run in runs()}
+    for left_by_another_test in checkpoints(repo):
+        left_by_another_test.unlink()
     file = repo.root / "params.yaml"
     params = yaml.safe_load(file.read_text())
     for section, changes in CHANGES.items():
